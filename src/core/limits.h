@@ -1,0 +1,19 @@
+// The bounds that every queue, table and batch obeys.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace laxity {
+
+/// Capacity of the inline arrays in events and commands; `batch_size_max` may be anything up to it.
+inline constexpr std::size_t kBatchSizeMax = 64;
+
+struct Limits {
+  std::size_t queue_length_max = 4096;  ///< Jobs alive at once, waiting or running. At most 2^20.
+  std::size_t batch_size_max = 32;      ///< At most kBatchSizeMax.
+  std::size_t streams_max = 1024;
+  std::size_t plan_frames_max = 16384;
+};
+
+}  // namespace laxity
