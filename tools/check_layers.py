@@ -25,7 +25,7 @@ MAY_INCLUDE = {
     "model": ["base", "core", "engine"],
     "live": ["base", "core", "trace", "policy", "sched", "engine", "model"],
     "profile": ["base", "core", "engine", "model"],
-    "load": ["base", "core", "sim"],
+    "load": ["base", "core", "trace", "sim"],
     "server": ["base", "core", "trace", "policy", "sched", "live", "engine", "model", "profile"],
     "cli": ["base", "core", "trace", "analysis", "policy", "sched", "sim", "engine", "model", "live", "profile",
             "load", "server"],
