@@ -1,0 +1,199 @@
+#!/usr/bin/env python3
+"""The orchestration of scripts/demo.sh: profile, serve, play cameras, simulate, compare. Standard library only."""
+import argparse
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+
+POLICIES = ["fifo", "edf", "deeprt"]
+LOADS = [0.5, 0.9, 1.5]
+FPS = 30
+DEADLINES_MS = (20, 100)  # every second camera is tight, the others are loose
+MODELS = ("cifar10", "gtsrb")
+SAMPLES = {"cifar10": "cifar10-test", "gtsrb": "gtsrb-test"}
+JITTER_MS = 5
+BATCH_SIZE_MAX = 8
+
+
+def say(text=""):
+    print(text, file=sys.stderr, flush=True)
+
+
+def fail(text, status=3):
+    say(f"demo: {text}")
+    sys.exit(status)
+
+
+def run_json(command):
+    """Runs `command`, lets its progress through, and returns the JSON object it prints."""
+    done = subprocess.run(command, stdout=subprocess.PIPE)
+    if done.returncode != 0:
+        fail(f"`{' '.join(map(str, command))}` ended with status {done.returncode}")
+    return json.loads(done.stdout)
+
+
+def capacity_per_s(profile):
+    """Frames a second of the demo's mix: half of each model, half of each deadline (docs/model.md, Capacity)."""
+    seconds_per_frame = 0.0
+    for model in MODELS:
+        for deadline in DEADLINES_MS:
+            rates = [c["rate_per_s"] for c in profile["capacity"]
+                     if c["model"] == model and c["deadline_ms"] == deadline]
+            if not rates or rates[0] <= 0:
+                fail(f"{model} cannot answer within {deadline} ms on this machine at all")
+            seconds_per_frame += 1 / rates[0]
+    return len(MODELS) * len(DEADLINES_MS) / seconds_per_frame
+
+
+def write_scenario(folder, load, cameras, duration_s, seed):
+    """Camera i is tight or loose by turns, and of one model or the other by pairs; phases are spread."""
+    text = [f'name = "{cameras} cameras, {load:.0%} load"', f"duration_s = {duration_s}", f"seed = {seed}",
+            f"load_fraction = {load}", ""]
+    for camera in range(cameras):
+        model = MODELS[(camera // 2) % 2]
+        text += ["[[task]]", f'name = "cam-{camera}"', f'model = "{model}"', 'arrival = "periodic"',
+                 f"period_ms = {1000 / FPS:.6f}", f"phase_ms = {1000 / FPS * camera / cameras:.6f}",
+                 f"jitter_ms = {JITTER_MS}", f"deadline_ms = {DEADLINES_MS[camera % 2]}", 'kind = "firm"',
+                 f'input = "{SAMPLES[model]}"', 'admission = "request"', ""]
+    path = folder / f"load-{load:.0%}.toml".replace("%", "")
+    path.write_text("\n".join(text))
+    return path
+
+
+class Server:
+    """One `laxity serve` on a free loopback port, stopped by its process id."""
+
+    def __init__(self, laxity, config, policy, profile):
+        self.process = subprocess.Popen(
+            [laxity, "serve", "--config", config, "--policy", policy, "--profile", profile, "--http-port", "0"],
+            stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+        self.url = None
+        words = []
+        for line in self.process.stderr:
+            words.append(line)
+            match = re.search(r"http://[\d.]+:\d+", line)
+            if match:
+                self.url = match[0]
+            if "ready" in line and self.url:
+                return
+        fail("the server did not become ready:\n" + "".join(words))
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            fail("the server did not stop within 20 s of SIGTERM")
+        self.process.stderr.close()
+
+
+def percent(part, whole):
+    return 100 * part / whole if whole else 0.0
+
+
+def on_time_rate(run):
+    totals = run["totals"]
+    return percent(totals["on_time"], totals["jobs"])
+
+
+def table(live, simulated):
+    rows = [f"{'policy':8}{'load':>6}{'sent':>7}{'on time':>9}{'late':>7}{'dropped':>9}"
+            f"{'p50':>9}{'p99':>9}{'max':>9}{'accuracy':>10}{'simulated':>12}"]
+    rows.append(f"{'':8}{'':>6}{'':>7}{'':>9}{'':>7}{'':>9}{'':>9}{'ms':^9}{'':>9}{'all':>10}{'on time':>12}")
+    for run, twin in zip(live, simulated):
+        t = run["totals"]
+        accuracy = t.get("accuracy_all")
+        rows.append(f"{run['policy']:8}{run['load_fraction']:>6.0%}{t['jobs']:>7}{on_time_rate(run):>8.1f}%"
+                    f"{t['late']:>7}{t['dropped'] + t['rejected'] + t['failed']:>9}"
+                    f"{t['response_ms']['p50']:>9.1f}{t['response_ms']['p99']:>9.1f}{t['response_ms']['max']:>9.1f}"
+                    f"{'–' if accuracy is None else format(accuracy, '.3f'):>10}{on_time_rate(twin):>11.1f}%")
+    return "\n".join(rows)
+
+
+def meaning(live, simulated):
+    """One sentence on what the table says, from its own numbers."""
+    rate = {(run["policy"], run["load_fraction"]): on_time_rate(run) for run in live}
+    worst = max(abs(on_time_rate(a) - on_time_rate(b)) for a, b in zip(live, simulated))
+    possible = 100 / LOADS[-1]
+    over = LOADS[-1]
+    return (f"At {over:.0%} of what this machine can do, at most {possible:.0f} % can be in time: edf answered "
+            f"{rate['edf', over]:.1f} % in time, deeprt (without admission) {rate['deeprt', over]:.1f} %, fifo "
+            f"{rate['fifo', over]:.1f} %; the simulator was within {worst:.1f} percentage points of the live runs.")
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="scripts/demo.sh")
+    parser.add_argument("--laxity", required=True, type=pathlib.Path, help=argparse.SUPPRESS)
+    parser.add_argument("--json", action="store_true", help="one JSON object on standard output, nothing else")
+    parser.add_argument("--full", action="store_true", help="20 s a run instead of 3 s")
+    parser.add_argument("--keep", action="store_true", help="leave a server running afterwards")
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    laxity = arguments.laxity.resolve()
+    root = pathlib.Path(__file__).resolve().parent.parent
+    os.chdir(root)
+    duration_s = 20 if arguments.full else 3
+
+    with tempfile.TemporaryDirectory(prefix="laxity-demo-") as name:
+        folder = pathlib.Path(name)
+        config = folder / "laxity.toml"
+        config.write_text(f'models = "{root / "models"}"\n[limits]\nbatch_size_max = {BATCH_SIZE_MAX}\n')
+        profile_file = folder / "profile.json"
+
+        say("1. How long do the shipped networks take on this machine?")
+        profile = run_json([laxity, "profile", "--config", config, "--quick", "--json", "--out", profile_file]
+                           + [word for d in DEADLINES_MS for word in ("--deadline-ms", str(d))])
+        capacity = capacity_per_s(profile)
+        say(f"   capacity of the mix: {capacity:.0f} frames a second, {capacity / FPS:.1f} cameras of {FPS} fps\n")
+
+        scenarios = [write_scenario(folder, load, max(1, round(load * capacity / FPS)), duration_s, arguments.seed)
+                     for load in LOADS]
+        live, simulated, machine = [], [], None
+        say(f"2. Cameras play real pictures for {duration_s} s a run; {DEADLINES_MS[0]} ms and {DEADLINES_MS[1]} ms "
+            f"deadlines by turns")
+        for policy in POLICIES:
+            server = Server(laxity, config, policy, profile_file)
+            try:
+                for scenario in scenarios:
+                    document = run_json([laxity, "load", scenario, "--url", server.url, "--json"])
+                    machine = document["machine"]
+                    for run in document["runs"]:
+                        run["policy"] = policy
+                        live.append(run)
+                        say(f"   {policy:7}{run['scenario']:28} {on_time_rate(run):5.1f} % on time")
+            finally:
+                server.stop()
+        for policy in POLICIES:
+            document = run_json([laxity, "simulate", *scenarios, "--policy", policy, "--config", config, "--profile",
+                                 profile_file, "--json", "--seed", str(arguments.seed)])
+            simulated += document["runs"]
+
+        if arguments.json:
+            print(json.dumps({"schema": "laxity.result/1", "command": "demo", "machine": machine,
+                              "runs": live + simulated}))
+        else:
+            print("\nLive, with the simulator's on-time rate from the same profile beside it\n")
+            print(table(live, simulated))
+            print("\n" + meaning(live, simulated) + "\n")
+            print("Next: serve your own network          laxity serve --models DIR   (any folder with an .onnx file)\n"
+                  "      see how it is set up            laxity serve --help; docs/configuration.md\n"
+                  "      try it without any machine      laxity simulate scenarios/eight_cameras.toml --policy edf")
+            print(f"      (laxity is {arguments.laxity})")
+        if arguments.keep:
+            kept_profile = root / "build" / "demo-profile.json"
+            kept_profile.write_bytes(profile_file.read_bytes())
+            command = [str(laxity), "serve", "--models", "models", "--profile", str(kept_profile)]
+            process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL,
+                                       stderr=subprocess.DEVNULL)
+            say(f"kept: `{' '.join(command)}` runs as process {process.pid} on http://127.0.0.1:8000; "
+                f"stop it with: kill {process.pid}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# The main job on real input: installs what is missing, builds, profiles the shipped networks, serves real pictures
+# from jittery 30 fps cameras under three policies and three loads, and shows the simulator's prediction beside it.
+#
+#   scripts/demo.sh [--json] [--full] [--keep] [--seed N]
+#
+#   --json   one JSON object (results as `laxity load --json` gives them) on standard output, nothing else
+#   --full   20 s a run instead of 3 s
+#   --keep   leave a server running afterwards
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+for argument in "$@"; do
+  case "$argument" in
+    -h | --help) sed -n '2,9p' "$0" | sed 's/^# \{0,1\}//'; exit 0 ;;
+  esac
+done
+
+scripts/setup.sh >&2
+cmake --preset release >build-release.log 2>&1 || { cat build-release.log >&2; rm -f build-release.log; exit 3; }
+rm -f build-release.log
+echo "building (release); the first time takes a few minutes …" >&2
+cmake --build --preset release --target laxity -- -j"$(nproc)" >&2
+exec python3 scripts/demo.py --laxity build/release/bin/laxity "$@"
