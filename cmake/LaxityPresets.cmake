@@ -73,8 +73,9 @@ if(LAXITY_PRESET STREQUAL "asan" OR LAXITY_PRESET STREQUAL "fuzz")
        "LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/cmake/lsan.supp:print_suppressions=0"
        "UBSAN_OPTIONS=print_stacktrace=1")
 elseif(LAXITY_PRESET STREQUAL "tsan")
-  list(APPEND LAXITY_TEST_ENVIRONMENT
-       "TSAN_OPTIONS=ignore_noninstrumented_modules=1:halt_on_error=1:second_deadlock_stack=1:suppressions=${CMAKE_SOURCE_DIR}/cmake/tsan.supp")
+  string(JOIN ":" _tsan_options ignore_noninstrumented_modules=1 halt_on_error=1 second_deadlock_stack=1
+         "suppressions=${CMAKE_SOURCE_DIR}/cmake/tsan.supp")
+  list(APPEND LAXITY_TEST_ENVIRONMENT "TSAN_OPTIONS=${_tsan_options}")
 endif()
 
 # GCC 12's sanitizer runtimes cannot place their shadow memory under strong address randomisation, so

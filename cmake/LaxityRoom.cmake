@@ -1,22 +1,24 @@
 # The five words that CMakeLists.txt files under src/, tests/, fuzz/ and bench/ are written in.
 #
 #   laxity_room(NAME sched SOURCES scheduler.cpp … HEADERS scheduler.h … [SYSTEM_LINKS …] [PCH <heavy.h> …])
-#       static library laxity_sched. Links every room that tools/check_layers.py lets it include, and no other:
-#       the table there is the only copy. SYSTEM_LINKS are third-party libraries (see LaxityDependencies).
-#       LINKS may repeat rooms for the reader; one that the table does not grant is an error.
+#       static library laxity_sched. Links every room that tools/check_layers.py lets it include, and no
+#       other: the table there is the only copy. SYSTEM_LINKS are third-party libraries (see
+#       LaxityDependencies). LINKS may repeat rooms for the reader; one not granted is an error.
 #   laxity_program(NAME laxity SOURCES main.cpp [LINKS laxity_cli …] [SYSTEM_LINKS …])
 #       executable in <build>/bin.
 #   laxity_test(NAME sched_test SOURCES edf_test.cpp … [LINKS …] [SYSTEM_LINKS …] [LABELS …] [TIMEOUT s]
 #               [WHOLE] [SERIAL] [ENVIRONMENT k=v …] [DEPENDS target …])
-#       GoogleTest + GoogleMock + RapidCheck program with main. One ctest entry per case, or one for the program
-#       with WHOLE. Labelled with its folder's name (the room, or tests). Called in src/<room>, links that room by
-#       itself. SERIAL: nothing else runs beside it. LAXITY_SOURCE_DIR is defined, to find scenarios and models.
-#       Few programs with many files each: linking is what costs.
+#       GoogleTest + GoogleMock + RapidCheck program with main. One ctest entry per case, or one for the
+#       program with WHOLE. Labelled with its folder's name (the room, or tests). Called in src/<room>, links
+#       that room by itself. SERIAL: nothing else runs beside it. LAXITY_SOURCE_DIR is defined, to find
+#       scenarios and models. Few programs with many files each: linking is what costs.
+#       LABELS parser: also run under AddressSanitizer by scripts/test.sh, whatever the room.
 #   laxity_bench(NAME decision_bench SOURCES … [LINKS …] [SYSTEM_LINKS …] [GOOGLE])
 #       measuring program, built when LAXITY_BUILD_BENCH is on; GOOGLE adds Google Benchmark and its main.
 #   laxity_fuzz(NAME json_fuzz SOURCES json_fuzz.cpp [LINKS …] [CORPUS folder] [MUTATIONS n] [LABELS …])
-#       SOURCES define LLVMFuzzerTestOneInput. Under the fuzz preset a libFuzzer program; otherwise the same file
-#       behind fuzz/replay_main.cpp, which ctest runs on the corpus and n seeded mutations of it (default 20000).
+#       SOURCES define LLVMFuzzerTestOneInput. Under the fuzz preset a libFuzzer program; otherwise the same
+#       file behind fuzz/replay_main.cpp, which ctest runs on the corpus and n seeded mutations of it
+#       (default 20000).
 
 execute_process(
   COMMAND "${Python3_EXECUTABLE}" "${CMAKE_SOURCE_DIR}/tools/check_layers.py" --cmake
@@ -58,7 +60,7 @@ function(laxity_room)
   _laxity_parse(laxity_room "" "" "HEADERS" ${ARGN})
   set(target laxity_${arg_NAME})
   if(NOT arg_NAME IN_LIST LAXITY_ROOMS)
-    message(FATAL_ERROR "laxity_room(${arg_NAME}): not a room of tools/check_layers.py (${LAXITY_ROOMS})")
+    message(FATAL_ERROR "laxity_room(${arg_NAME}): expected a room of tools/check_layers.py: ${LAXITY_ROOMS}")
   endif()
   set(links)
   foreach(room IN LISTS LAXITY_MAY_INCLUDE_${arg_NAME})
@@ -69,7 +71,8 @@ function(laxity_room)
   foreach(link IN LISTS arg_LINKS)
     string(REGEX REPLACE "^laxity_" "" room "${link}")
     if(NOT room IN_LIST LAXITY_MAY_INCLUDE_${arg_NAME})
-      message(FATAL_ERROR "laxity_room(${arg_NAME}): may link ${LAXITY_MAY_INCLUDE_${arg_NAME}}, asked for ${link}")
+      message(FATAL_ERROR "laxity_room(${arg_NAME}): may link ${LAXITY_MAY_INCLUDE_${arg_NAME}}, "
+                          "asked for ${link}")
     endif()
   endforeach()
   if(arg_SOURCES)
@@ -175,9 +178,9 @@ function(laxity_fuzz)
   if(LAXITY_PRESET STREQUAL "fuzz")
     add_executable(${arg_NAME} ${arg_SOURCES})
     target_link_options(${arg_NAME} PRIVATE -fsanitize=fuzzer)
-    set(command ${arg_NAME} -runs=${arg_MUTATIONS} -timeout=10 "${CMAKE_CURRENT_BINARY_DIR}/${arg_NAME}_found"
-        "${arg_CORPUS}")
-    file(MAKE_DIRECTORY "${CMAKE_CURRENT_BINARY_DIR}/${arg_NAME}_found")  # new inputs land here, not in the tree
+    set(found "${CMAKE_CURRENT_BINARY_DIR}/${arg_NAME}_found")  # new inputs land here, not in the tree
+    file(MAKE_DIRECTORY "${found}")
+    set(command ${arg_NAME} -runs=${arg_MUTATIONS} -timeout=10 "${found}" "${arg_CORPUS}")
   else()
     add_executable(${arg_NAME} ${arg_SOURCES} "${CMAKE_SOURCE_DIR}/fuzz/replay_main.cpp")
     set(command ${arg_NAME} "${arg_CORPUS}" ${arg_MUTATIONS})
@@ -189,6 +192,7 @@ function(laxity_fuzz)
   endif()
   set(labels fuzz ${arg_LABELS})
   add_test(NAME ${arg_NAME} COMMAND ${command})
-  set_tests_properties(${arg_NAME} PROPERTIES TIMEOUT 300 LABELS "${labels}" ENVIRONMENT "${LAXITY_TEST_ENVIRONMENT}")
+  set_tests_properties(${arg_NAME} PROPERTIES TIMEOUT 300 LABELS "${labels}"
+                       ENVIRONMENT "${LAXITY_TEST_ENVIRONMENT}")
   set_property(GLOBAL APPEND PROPERTY LAXITY_TESTS_fuzz ${arg_NAME})
 endfunction()

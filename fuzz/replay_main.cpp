@@ -77,11 +77,11 @@ void install_handlers(const char* program) {
   (void)std::snprintf(failure_path, sizeof failure_path, "%s", name.c_str());
   for (const int signal_number : {SIGABRT, SIGILL}) (void)std::signal(signal_number, on_signal);
   if (__sanitizer_set_death_callback != nullptr) {
-    __sanitizer_set_death_callback(save_running_input);  // it has its own handlers for the rest, with better reports
+    __sanitizer_set_death_callback(
+        save_running_input);  // it has its own handlers for the rest, with better reports
     return;
   }
-  for (const int signal_number : {SIGSEGV, SIGBUS, SIGFPE})
-    (void)std::signal(signal_number, on_signal);
+  for (const int signal_number : {SIGSEGV, SIGBUS, SIGFPE}) (void)std::signal(signal_number, on_signal);
 }
 
 void run(const Bytes& input) {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what building and testing Laxity needs. Idempotent; silent when nothing is missing; needs the package
-# registries only when something is.
+# Installs what building and testing Laxity needs. Idempotent; silent when nothing is missing; needs the
+# package registries only when something is.
 #
 #   scripts/setup.sh            system packages, and the pinned inference engine in build/deps
 #
@@ -10,8 +10,9 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 deps=${LAXITY_DEPS_DIR:-$root/build/deps}
 
-# The shared library comes out of a Python wheel (cp311, manylinux_2_28, x86_64), only downloaded, never installed into
-# a Python. The headers come from the next Debian's -dev package: its C API, version 21, is served by every later library.
+# The shared library comes out of a Python wheel (cp311, manylinux_2_28, x86_64), only downloaded, never
+# installed into a Python. The headers come from the next Debian's -dev package: its C API, version 21, is
+# served by every later library.
 ort_version=1.30.0
 ort_sha256=fd54b314ea385bcecac69ab431f020ba503e3878dad4ebb645fec5a24b041242
 headers_version=1.21.0+dfsg-1
@@ -61,7 +62,8 @@ as_root() {
 install_packages() {
   local missing=() name why installed
   # One query for all of them; it fails when one is unknown, which is what we are here to find out.
-  installed=$(packages | cut -d' ' -f1 | xargs dpkg-query -W -f '${Package} ${db:Status-Status}\n' 2>/dev/null || true)
+  installed=$(packages | cut -d' ' -f1 |
+    xargs dpkg-query -W -f '${Package} ${db:Status-Status}\n' 2>/dev/null || true)
   while read -r name why; do
     if ! grep -qx -- "$name installed" <<<"$installed"; then
       missing+=("$name")
@@ -75,10 +77,14 @@ install_packages() {
   say "installing ${#missing[@]} packages with apt-get"
   as_root apt-get update -qq
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}" \
-    >"$work/apt.log" 2>&1 || { tail -20 "$work/apt.log" >&2; fail "apt-get could not install the packages above"; }
+    >"$work/apt.log" 2>&1 || {
+    tail -20 "$work/apt.log" >&2
+    fail "apt-get could not install the packages above"
+  }
 }
 
-# Any python3 on the path may come first (a version manager's, say); the system's own always has pip after the step above.
+# Any python3 on the path may come first (a version manager's, say); the system's own always has pip after the
+# step above.
 pip_download() {
   local python
   for python in python3 /usr/bin/python3; do
@@ -95,12 +101,13 @@ install_engine_library() {
   [ ! -e "$library" ] || [ ! -e "$deps/lib/libonnxruntime.so.1" ] || return 0
   say "fetching ONNX Runtime $ort_version, the inference engine, into ${deps#"$root"/}"
   echo "onnxruntime==$ort_version --hash=sha256:$ort_sha256" >"$work/requirements.txt"
-  pip_download --no-deps --require-hashes --only-binary :all: --implementation cp --python-version 3.11 --abi cp311 \
-    --platform manylinux_2_28_x86_64 -d "$work" -r "$work/requirements.txt" ||
+  pip_download --no-deps --require-hashes --only-binary :all: --implementation cp --python-version 3.11 \
+    --abi cp311 --platform manylinux_2_28_x86_64 -d "$work" -r "$work/requirements.txt" ||
     fail "the wheel onnxruntime==$ort_version could not be downloaded from the Python package registry"
   wheel=$(echo "$work"/onnxruntime-"$ort_version"-*.whl)
   mkdir -p "$deps/lib" "$deps/share/licenses/onnxruntime"
-  unzip -q -j -o "$wheel" onnxruntime/LICENSE onnxruntime/ThirdPartyNotices.txt -d "$deps/share/licenses/onnxruntime"
+  unzip -q -j -o "$wheel" onnxruntime/LICENSE onnxruntime/ThirdPartyNotices.txt \
+    -d "$deps/share/licenses/onnxruntime"
   unzip -q -j -o "$wheel" "$capi/libonnxruntime_providers_shared.so" -d "$deps/lib"
   # The name appears last and at once, so that an interrupted run is repeated.
   unzip -q -j -o "$wheel" "$capi/libonnxruntime.so.$ort_version" -d "$work"
@@ -113,30 +120,36 @@ install_engine_headers() {
   local header uri key found deb
   header=$(find "$deps/include/onnxruntime" -name onnxruntime_cxx_api.h 2>/dev/null | head -1 || true)
   [ -z "$header" ] || return 0
-  say "fetching the engine's C++ headers (libonnxruntime-dev $headers_version of Debian trixie) into ${deps#"$root"/}"
+  say "fetching the engine's C++ headers (libonnxruntime-dev $headers_version) into ${deps#"$root"/}"
   uri=$(apt-get indextargets --format '$(REPO_URI)' | grep -E '/debian/?$' | head -1 || true)
   [ -n "$uri" ] || fail "expected a Debian mirror among this machine's apt sources, found none"
   key=$(dpkg -L debian-archive-keyring | grep 'keyrings/debian-archive-keyring.gpg$')
   mkdir -p "$work/lists/partial" "$work/cache/archives/partial" "$work/none"
-  printf 'Types: deb\nURIs: %s\nSuites: trixie\nComponents: main\nSigned-By: %s\n' "$uri" "$key" >"$work/trixie.sources"
+  printf 'Types: deb\nURIs: %s\nSuites: trixie\nComponents: main\nSigned-By: %s\n' "$uri" "$key" \
+    >"$work/trixie.sources"
   local apt=(apt-get -qq -o Dir::Etc::sourceparts="$work/none" -o Dir::Etc::sourcelist="$work/trixie.sources"
-    -o Dir::State::lists="$work/lists" -o Dir::Cache="$work/cache" -o Acquire::Languages=none -o APT::Sandbox::User=root)
+    -o Dir::State::lists="$work/lists" -o Dir::Cache="$work/cache" -o Acquire::Languages=none
+    -o APT::Sandbox::User=root)
   "${apt[@]}" update
   if (cd "$work" && "${apt[@]}" download "libonnxruntime-dev=$headers_version" 2>"$work/headers.log"); then
     deb=$(echo "$work"/libonnxruntime-dev_*.deb)
-    echo "$headers_sha256  $deb" | sha256sum -c --quiet || fail "libonnxruntime-dev $headers_version: wrong checksum"
+    echo "$headers_sha256  $deb" | sha256sum -c --quiet ||
+      fail "libonnxruntime-dev $headers_version: wrong checksum"
   else
     # A stable suite may move on. A newer package will do as long as the library still serves its API version;
     # apt has checked its signature.
     say "libonnxruntime-dev $headers_version is gone from its suite; taking the one that is there"
-    (cd "$work" && "${apt[@]}" download libonnxruntime-dev) || { cat "$work/headers.log" >&2; fail "no libonnxruntime-dev"; }
+    (cd "$work" && "${apt[@]}" download libonnxruntime-dev) || {
+      cat "$work/headers.log" >&2
+      fail "libonnxruntime-dev could not be downloaded"
+    }
     deb=$(echo "$work"/libonnxruntime-dev_*.deb)
   fi
   dpkg -x "$deb" "$work/headers"
   found=$(sed -n 's/^#define ORT_API_VERSION \([0-9]*\).*/\1/p' \
     "$(find "$work/headers" -name onnxruntime_c_api.h | head -1)")
   [ "$found" -le "${ort_version:2:2}" ] ||
-    fail "headers of API version $found: expected at most ${ort_version:2:2}, which library $ort_version serves"
+    fail "headers of API version $found: expected at most ${ort_version:2:2}, which $ort_version serves"
   mkdir -p "$deps/include"
   cp -r "$work/headers/usr/include/onnxruntime" "$deps/include/onnxruntime.new"
   rm -rf "$deps/include/onnxruntime"

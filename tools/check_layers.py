@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""The architecture as a table: which room under src/ may include which, and who may touch a third-party library.
+"""The architecture as a table: which room under src/ may include which, and who wraps a third-party library.
 
-    tools/check_layers.py [--root FOLDER]     fails with file:line for every include that the tables do not grant
+    tools/check_layers.py [--root FOLDER]     fails with file:line for every include that is not granted
     tools/check_layers.py --cmake             prints the room table as CMake code; the build links by it
 
 This is the only copy. Change it only with ARCHITECTURE.md and a reason.
@@ -27,8 +27,8 @@ MAY_INCLUDE = {
     "profile": ["base", "core", "engine", "model"],
     "load": ["base", "core", "trace", "sim"],
     "server": ["base", "core", "trace", "policy", "sched", "live", "engine", "model", "profile"],
-    "cli": ["base", "core", "trace", "analysis", "policy", "sched", "sim", "engine", "model", "live", "profile",
-            "load", "server"],
+    "cli": ["base", "core", "trace", "analysis", "policy", "sched", "sim", "engine", "model", "live",
+            "profile", "load", "server"],
 }
 
 # (room, included room): only these headers, because the drivers pick policies by name and never by type.
@@ -60,7 +60,7 @@ def check(root):
     for room, granted in MAY_INCLUDE.items():
         for other in granted:
             if other not in order or order.index(other) >= order.index(room):
-                complaints.append(f"tools/check_layers.py: '{room}' may not grant '{other}': it is not a lower room")
+                complaints.append(f"tools/check_layers.py: '{room}' includes '{other}', not a lower room")
     for folder in ("src", "tests", "fuzz", "bench"):
         for path in sorted((root / folder).rglob("*")):
             if path.suffix in (".h", ".cpp", ".hpp", ".cc") and path.is_file():
@@ -75,15 +75,16 @@ def check_file(root, path):
     if room is not None and room not in MAY_INCLUDE:
         return [f"{name}:1: '{room}' is not a room of tools/check_layers.py"]
     complaints = []
-    first_own_include = None
+    first_include = None
     for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
         match = INCLUDE.match(line)
         if not match:
             continue
         quoted, header = match[1] == '"', match[2]
-        first_own_include = first_own_include or header
+        first_include = first_include or header
         for pattern, wrappers in WRAPPED_BY.items():
-            if fnmatch.fnmatch(header, pattern) and not any(fnmatch.fnmatch(name, w) for w in wrappers):
+            allowed = any(fnmatch.fnmatch(name, wrapper) for wrapper in wrappers)
+            if fnmatch.fnmatch(header, pattern) and not allowed:
                 complaints.append(f"{name}:{number}: <{header}> belongs to {', '.join(wrappers)}")
         if not quoted:
             continue
@@ -103,13 +104,14 @@ def check_file(root, path):
     own = path.with_suffix(".h")
     if room is not None and path.suffix == ".cpp" and own.exists():
         expected = own.relative_to(root / "src").as_posix()
-        if first_own_include != expected:
-            complaints.append(f'{name}:1: expected the first include to be "{expected}", found "{first_own_include}"')
+        if first_include != expected:
+            complaints.append(f'{name}:1: expected to include "{expected}" first, found "{first_include}"')
     return complaints
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", type=pathlib.Path, default=pathlib.Path(__file__).resolve().parent.parent)
     parser.add_argument("--cmake", action="store_true")
     arguments = parser.parse_args()
