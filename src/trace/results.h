@@ -26,6 +26,9 @@ struct JobRecord {
   std::optional<Duration> send_lag;        ///< How late the client itself was.
 };
 
+/// What admission said about one task's contract.
+enum class TaskAnswer : std::uint8_t { kNotAsked, kAdmitted, kRefused };
+
 /// Everything about one run (one scenario, policy and seed).
 struct RunResult {
   std::string scenario;
@@ -33,10 +36,12 @@ struct RunResult {
   std::uint64_t seed = 0;
   Duration duration{};
   double load = 0;  ///< display: fraction of capacity, 0 when the scenario does not say
+  bool is_simulated = false;
   std::vector<std::string> task_names;
   std::vector<JobRecord> jobs;
   std::uint32_t tasks_asked = 0;
   std::uint32_t tasks_admitted = 0;
+  std::vector<TaskAnswer> task_answers;         ///< One per task, or empty: then only the two counts are known.
   std::optional<Duration> busy_time;            ///< Summed over executors, for utilization.
   std::uint32_t executor_count = 1;
   std::vector<std::uint32_t> decision_ns;       ///< One per scheduler call, when measured.
