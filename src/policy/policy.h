@@ -33,7 +33,8 @@ struct PolicyTraits {
 struct Decision {
   enum class Kind : std::uint8_t {
     kStart,  ///< Run `jobs` (all ready, one category, within the cap) as one batch on the executor.
-    kDrop,   ///< Give up `jobs` (ready, firm) for `reason`; decide is called again at once.
+    kDrop,   ///< Give up `jobs` (ready, firm): those whose mandatory stages are done are answered with the exit they
+             ///< have, the others dropped for `reason`. The policy is asked again at once.
     kWait,   ///< Nothing now. If `wait_until` is set, ask again then, even if nothing else happens.
   };
   Kind kind = Kind::kWait;
@@ -54,10 +55,17 @@ class Policy {
   /// The job's next stage may now be batched: it was released (or decoded), or has finished a stage and goes on.
   /// O(log n).
   virtual void job_ready(JobIndex job, Instant now) = 0;
-  /// A ready job left without being chosen: cancelled, or settled at its deadline. O(log n).
+  /// A ready job left without being chosen: cancelled, or settled at its deadline. Jobs chosen by kStart or kDrop are
+  /// not announced again. O(log n).
   virtual void job_gone(JobIndex job, Instant now) = 0;
   /// These jobs of a batch started earlier have left the executor. Comes before their job_ready, if they go on.
   virtual void batch_finished(CategoryId, ExecutorId, BatchStatus, Duration /*execution_time*/, Instant /*now*/) {}
+  /// Asked after each event, before `decide` and however busy the executors are, until it answers kWait: what time
+  /// has decided by itself (kDrop), and when to ask again (kWait). Never kStart. `timer_fired` says that every other
+  /// event of this instant has been handled: what happens at `now` inclusive, such as a joint, happens then.
+  virtual Decision review(Instant /*now*/, bool /*timer_fired*/) { return {}; }
+  /// Nothing will be released any more: who waits for company stops waiting.
+  virtual void shutdown_started(Instant /*now*/) {}
   /// Execution times have been replaced.
   virtual void tables_changed(Instant /*now*/) {}
 

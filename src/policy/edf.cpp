@@ -1,0 +1,197 @@
+// Earliest deadline first, non-preemptive, that gives up jobs once they are hopeless.
+//
+// EDF is optimal among policies that never idle beside work, for one executor and jobs that cannot be preempted
+// [George, Rivierre & Spuri 1996]; it says nothing about overload, where it spends the executor on jobs that are
+// about to miss and makes the next ones miss too. Two rules keep that from spreading:
+//   - a firm job is dropped at the first instant at which it cannot finish in time even if it started at once
+//     (its client hears early, and no executor time is spent on it);
+//   - a soft job that can no longer be on time goes behind all that still can, and before best-effort work. Under
+//     lasting overload it may wait for long; the queue's limit is what bounds it.
+// So every firm job that is started finishes in time as long as execution times stay within the table's p99.
+//
+// With `batch_size_max` above 1 a batch grows in EDF order, while its most urgent member still meets its deadline and
+// the most urgent job of every other category can still start in time after it. The second check looks at one job
+// only, and as if there were one executor: a heuristic that may grow too much for the jobs behind that one.
+#include <algorithm>
+
+#include "policy/builtin.h"
+#include "policy/category_queues.h"
+
+namespace laxity {
+namespace {
+
+enum class Rank : std::uint8_t { kInTime, kLateSoft, kBestEffort };
+
+struct UrgencyKey {
+  Rank rank{};
+  std::int64_t urgency = 0;  // the deadline; among best-effort work the priority
+  Instant release;
+  JobId id{};
+  auto operator<=>(const UrgencyKey&) const = default;
+};
+
+struct LatestStartKey {
+  Instant latest_start;
+  JobId id{};
+  auto operator<=>(const LatestStartKey&) const = default;
+};
+
+/// One decision: O(b log n + log c) for a batch of b, n waiting jobs, c categories; a drop costs O(log n).
+/// Order: (deadline, release, id); best-effort work after it, by (priority, release, id).
+/// Work whose time was never measured counts as taking none: it is dropped at its deadline, not before.
+class Edf final : public Policy {
+ public:
+  explicit Edf(std::size_t batch_size_max) : batch_size_max_(batch_size_max) {}
+
+  std::string_view name() const noexcept override { return "edf"; }
+  PolicyTraits traits() const noexcept override { return {true, true, true}; }
+
+  void attach(const Books& books) override {
+    books_ = &books;
+    const std::size_t category_count = books.system().catalog.categories.size();
+    waiting_ = CategoryQueues<UrgencyKey>(books.capacity(), category_count);
+    latest_starts_ = CategoryQueues<LatestStartKey>(books.capacity(), category_count);
+  }
+
+  void job_ready(JobIndex job, Instant now) override {
+    const JobEntry& entry = books_->entry(job);
+    if (entry.job.kind == JobKind::kBestEffort) {
+      add(job, {Rank::kBestEffort, entry.job.priority, entry.job.release, entry.job.id});
+    } else if (entry.job.kind == JobKind::kSoft && latest_start(entry) < now) {
+      add(job, late_key(entry.job));
+    } else {
+      add(job, {Rank::kInTime, deadline(entry.job).since_start().count(), entry.job.release, entry.job.id});
+      latest_starts_.push(job, {latest_start(entry), entry.job.id}, books_->next_category(entry));
+    }
+  }
+  void job_gone(JobIndex job, Instant) override { take(job); }
+
+  // Wakes when the tightest waiting job turns hopeless, so that its client hears the bad news early.
+  Decision review(Instant now, bool) override {
+    Decision decision;
+    while (!latest_starts_.empty() && latest_starts_.top_key().latest_start < now && !decision.jobs.full()) {
+      const JobIndex job = latest_starts_.top();
+      const JobEntry& entry = books_->entry(job);
+      take(job);
+      if (entry.job.kind == JobKind::kFirm) {
+        decision.jobs.push_back(job);
+      } else {
+        add(job, late_key(entry.job));
+      }
+    }
+    if (!decision.jobs.empty()) {
+      decision.kind = Decision::Kind::kDrop;
+      decision.reason = Reason::kDroppedHopeless;
+    } else if (!latest_starts_.empty()) {
+      decision.wait_until = latest_starts_.top_key().latest_start + 1ns;
+    }
+    return decision;
+  }
+
+  Decision decide(ExecutorId, Instant now) override {
+    Decision decision;
+    if (waiting_.empty()) return decision;
+    decision.kind = Decision::Kind::kStart;
+    const JobIndex head = waiting_.top();
+    const Rank rank = waiting_.key(head).rank;
+    take(head);
+    decision.jobs.push_back(head);
+    const CategoryId category = books_->next_category(books_->entry(head));
+    const std::size_t cap = std::min<std::size_t>(batch_size_max_, books_->system().batch_size_max(category));
+    if (cap > 1 && !waiting_.empty(category)) grow(decision, cap, category, rank, now);
+    return decision;
+  }
+
+  // An optional stage that cannot finish before the answer is due would only keep the executor from others.
+  bool continue_to_next_stage(JobIndex job, Instant now) override {
+    const JobEntry& entry = books_->entry(job);
+    const bool has_answer = entry.stages_done >= books_->mandatory_count(entry);
+    return !has_answer || !entry.job.absolute_deadline || now <= latest_start(entry);
+  }
+
+  void tables_changed(Instant) override {
+    for (JobIndex job = 0; job < books_->capacity(); ++job) {
+      if (!latest_starts_.contains(job)) continue;
+      const JobEntry& entry = books_->entry(job);
+      latest_starts_.erase(job);
+      latest_starts_.push(job, {latest_start(entry), entry.job.id}, books_->next_category(entry));
+    }
+  }
+
+ private:
+  static Instant deadline(const Job& job) { return *job.absolute_deadline; }
+  static UrgencyKey late_key(const Job& job) {
+    return {Rank::kLateSoft, deadline(job).since_start().count(), job.release, job.id};
+  }
+
+  // When the job has to start, alone, to have its mandatory stages done in time; with those done, its next stage.
+  Instant latest_start(const JobEntry& entry) const {
+    const std::uint32_t up_to = std::max(books_->mandatory_count(entry), entry.stages_done + 1);
+    return deadline(entry.job) - books_->system().table.overheads.reply_p99 - books_->remaining(entry, up_to);
+  }
+
+  // When the job's next stage has to be over. Later than everything for jobs that cannot be on time anyway.
+  Instant latest_finish(const JobEntry& entry, Rank rank) const {
+    if (rank != Rank::kInTime) return Instant::latest();
+    const SystemModel& system = books_->system();
+    const Variant& variant = system.catalog.models[index(entry.job.model)].variants[entry.job.variant];
+    Instant latest = deadline(entry.job) - system.table.overheads.reply_p99;
+    for (std::uint32_t stage = entry.stages_done + 1; stage < books_->mandatory_count(entry); ++stage) {
+      latest = latest - system.planned(variant.stages[stage], 1, 0);
+    }
+    return latest;
+  }
+
+  void grow(Decision& decision, std::size_t cap, CategoryId category, Rank rank, Instant now) {
+    const SystemModel& system = books_->system();
+    const JobEntry& head = books_->entry(decision.jobs[0]);
+    const Instant in_time = latest_finish(head, rank);
+    const auto elsewhere = latest_starts_.top_key_elsewhere(category);
+    std::uint32_t encoded_count = head.encoded ? 1 : 0;
+    Instant finish = now + system.planned(category, 1, encoded_count);
+    while (decision.jobs.size() < cap && !waiting_.empty(category)) {
+      const JobIndex next = waiting_.top(category);
+      if (books_->entry(next).encoded) ++encoded_count;
+      const auto size = static_cast<std::uint32_t>(decision.jobs.size() + 1);
+      const Instant longer = now + system.planned(category, size, encoded_count);
+      if (longer > in_time) return;
+      if (elsewhere && finish <= elsewhere->latest_start && longer > elsewhere->latest_start) return;
+      take(next);
+      decision.jobs.push_back(next);
+      finish = longer;
+    }
+  }
+
+  void add(JobIndex job, const UrgencyKey& key) {
+    waiting_.push(job, key, books_->next_category(books_->entry(job)));
+  }
+  void take(JobIndex job) {
+    waiting_.erase(job);
+    if (latest_starts_.contains(job)) latest_starts_.erase(job);
+  }
+
+  const std::size_t batch_size_max_;
+  const Books* books_ = nullptr;
+  CategoryQueues<UrgencyKey> waiting_;
+  CategoryQueues<LatestStartKey> latest_starts_;  // jobs of rank kInTime only
+};
+
+constexpr PolicyOption kOptions[] = {
+    {"batch_size_max", 1, 1, static_cast<std::int64_t>(kBatchSizeMax),
+     "largest batch to form, while its most urgent job still meets its deadline"},
+};
+
+}  // namespace
+
+BuiltinPolicy edf_policy() {
+  return {{"edf",
+           "earliest deadline first, non-preemptive; drops firm jobs once they are hopeless. A started firm job is on "
+           "time while execution stays within p99; promises nothing before that",
+           "George, Rivierre & Spuri 1996; dropping is ours", "O(b log n + log c): batch b, n waiting, c categories",
+           kOptions},
+          [](const PolicyOptions& options) -> std::unique_ptr<Policy> {
+            return std::make_unique<Edf>(static_cast<std::size_t>(option(options, "batch_size_max")));
+          }};
+}
+
+}  // namespace laxity
