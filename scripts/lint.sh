@@ -4,8 +4,17 @@
 #   scripts/lint.sh                  check everything
 #   scripts/lint.sh --fix            rewrite sources with clang-format first
 #   scripts/lint.sh --format-only    clang-format alone
+#   scripts/lint.sh --clang-tidy     clang-tidy alone, on what build/dev compiles; slow, needs clang-tidy-14
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+if [ "${1:-}" = --clang-tidy ]; then
+  command -v clang-tidy-14 >/dev/null || { echo "lint: clang-tidy-14 is not installed: skipped" >&2; exit 0; }
+  sed -n 's/^ *"file": "\(.*\)".*/\1/p' build/dev/compile_commands.json |
+    grep -E "^$PWD/src/.*\.cpp$" | grep -v _test.cpp | sort -u |
+    xargs -r -n 1 -P "$(nproc)" clang-tidy-14 -p build/dev --quiet 2>/dev/null
+  exit
+fi
 
 clang_format=$(command -v clang-format-14 || true)
 [ -n "$clang_format" ] || { echo "lint: clang-format-14 not found: run scripts/setup.sh" >&2; exit 3; }

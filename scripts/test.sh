@@ -3,7 +3,7 @@
 #
 #   scripts/test.sh           lint; ThreadSanitizer where there are threads, AddressSanitizer where bytes are
 #                             parsed; then all tests
-#   scripts/test.sh --long    also 100,000 simulation seeds, and each fuzzer with clang for five minutes
+#   scripts/test.sh --long    also 100,000 simulation seeds, clang-tidy, and five minutes of each clang fuzzer
 #
 # A failure anywhere makes the exit status 1; later stages still run, so that one run shows all that is wrong.
 set -uo pipefail
@@ -66,6 +66,7 @@ if $long; then
   stage "100,000 seeds" env LAXITY_SWARM_SEEDS=100000 ctest --test-dir build/dev -L '^swarm$' --timeout 7200 \
     --output-on-failure
   stage "fuzzers" fuzz_long
+  stage "clang-tidy" scripts/lint.sh --clang-tidy
 fi
 
 if [ ${#failed[@]} -gt 0 ]; then
