@@ -1,0 +1,43 @@
+// Which thread runs on which core, decided in one place.
+//
+// Executors get cores of their own; everything that only passes messages shares what is left, because waking a thread
+// on the same core costs about 1 us and on another 15 to 40 us. On two cores: network, timer, planner and trace on the
+// first, the executor on the second.
+#pragma once
+
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace laxity {
+
+struct Placement {
+  std::vector<int> network;
+  std::vector<int> timer;
+  std::vector<int> planner;
+  std::vector<int> flusher;
+  std::vector<std::vector<int>> executors;
+
+  /// No other thread of ours may run on the cores of executor `index`: it may spin there for ever.
+  bool executor_is_alone(std::size_t index) const;
+  /// As above, for the timer thread.
+  bool timer_is_alone() const;
+};
+
+/// Cores that this process may use, ascending; never empty.
+std::vector<int> usable_cores();
+
+/// `executor_cores[i]`: what the configuration asks for executor i; empty: chosen here.
+/// Errors: kInvalidArgument: a core that is not in `cores`.
+Result<Placement> place_threads(std::span<const int> cores, std::span<const std::vector<int>> executor_cores);
+
+/// Names the calling thread (15 characters are kept), keeps it on `cores` (empty: anywhere) and asks for timers without
+/// slack. Errors: kFailedPrecondition: the system refused the cores; the thread then runs anywhere.
+Status settle_this_thread(std::string_view name, std::span<const int> cores);
+
+/// Asks for less processor time than others on the same core: for work that may wait, such as writing the trace.
+void lower_this_thread();
+
+}  // namespace laxity
