@@ -24,7 +24,7 @@ MAY_INCLUDE = {
     "engine": ["base", "core"],
     "model": ["base", "core", "engine"],
     "live": ["base", "core", "trace", "policy", "sched", "engine", "model"],
-    "profile": ["base", "core", "engine", "model"],
+    "profile": ["base", "core", "trace", "engine", "model"],
     "load": ["base", "core", "trace", "sim"],
     "server": ["base", "core", "trace", "policy", "sched", "live", "engine", "model", "profile"],
     "cli": ["base", "core", "trace", "analysis", "policy", "sched", "sim", "engine", "model", "live",

@@ -1,4 +1,5 @@
-// E_g(n): how long a batch of n frames of category g takes at most; the one table that every analysis plans with.
+// E_g(n): how long a batch of n frames of category g takes at most; the one table that every analysis plans
+// with.
 #pragma once
 
 #include <algorithm>
@@ -13,8 +14,8 @@ namespace laxity {
 /// Index of a category inside one analysis: dense, from 0.
 using CategoryIndex = std::uint32_t;
 
-/// Bounds on execution, all mandatory stages back to back, dispatch and segments on the same executor included.
-/// Non-decreasing in n (its running maximum is taken), so fewer frames never take longer.
+/// Bounds on execution, all mandatory stages back to back, dispatch and segments on the same executor
+/// included. Non-decreasing in n (its running maximum is taken), so fewer frames never take longer.
 class BatchTimes {
  public:
   /// `times[n - 1]` is the bound for n frames; its length is the cap. Precondition: not empty, all > 0.

@@ -7,8 +7,9 @@
 namespace laxity {
 namespace {
 
-constexpr std::int64_t kStepBudget = 200'000;   // keeps a verdict under about 100 ms; beyond it the answer is no
-constexpr int kBusyRounds = 10'000;             // fixed-point rounds; each adds at least one job
+constexpr std::int64_t kStepBudget =
+    200'000;                         // keeps a verdict under about 100 ms; beyond it the answer is no
+constexpr int kBusyRounds = 10'000;  // fixed-point rounds; each adds at least one job
 constexpr std::int64_t kPartsPerUnit = 1'000'000'000;
 
 std::int64_t div_ceil(std::int64_t a, std::int64_t b) { return a / b + (a % b > 0 ? 1 : 0); }
@@ -68,11 +69,12 @@ Duration windows_time(const Prepared& p, std::int64_t i) {
   const std::int64_t n = frames_within(*p.group, i * p.group->window);
   const std::int64_t k = std::min(i, n);
   if (k == 0) return Duration::zero();
-  // n frames over k jobs as evenly as possible: exact for a piecewise linear E^ with integer knots. A share never
-  // exceeds N(W), since N is subadditive up to its jitter; clamp for the rounding of the last share.
+  // n frames over k jobs as evenly as possible: exact for a piecewise linear E^ with integer knots. A share
+  // never exceeds N(W), since N is subadditive up to its jitter; clamp for the rounding of the last share.
   const std::int64_t share = n / k, rest = n % k;
   const auto value = [&p](std::int64_t m) {
-    return p.majorant[static_cast<std::size_t>(std::min(m, static_cast<std::int64_t>(p.majorant.size()) - 1))];
+    return p
+        .majorant[static_cast<std::size_t>(std::min(m, static_cast<std::int64_t>(p.majorant.size()) - 1))];
   };
   return Duration((k - rest) * value(share) + rest * value(share + 1));
 }
@@ -107,7 +109,8 @@ std::int64_t utilisation(const BatchTimes& times, const Prepared& p) {
     rate += parts / s.min_inter_arrival.count() + 1;
   }
   const __int128 unit = kPartsPerUnit;
-  if (group.window == Duration::zero()) return static_cast<std::int64_t>(rate * times(group.category, 1).count() / unit) + 1;
+  if (group.window == Duration::zero())
+    return static_cast<std::int64_t>(rate * times(group.category, 1).count() / unit) + 1;
   // Mean frames a window m = rate * W. Below one a window costs E^(1) a frame; else E^(m) / W, interpolated.
   const __int128 mean = rate * group.window.count() / unit + 1;  // times 10^9
   if (mean <= unit) return static_cast<std::int64_t>(rate * p.majorant[1] / unit) + 1;
@@ -119,7 +122,8 @@ std::int64_t utilisation(const BatchTimes& times, const Prepared& p) {
   return static_cast<std::int64_t>(cost * unit / group.window.count()) + 1;
 }
 
-Duration blocking(const BatchTimes& times, const std::vector<Prepared>& prepared, Duration t, Duration blocking_min) {
+Duration blocking(const BatchTimes& times, const std::vector<Prepared>& prepared, Duration t,
+                  Duration blocking_min) {
   Duration longest = blocking_min;
   for (const Prepared& p : prepared) {
     if (p.group->window > Duration::zero()) {
@@ -146,7 +150,8 @@ Duration next_step(const Prepared& p, Duration t) {
       next = std::min(next, s.relative_deadline);
     } else {
       const std::int64_t k =
-          div_floor((t - s.relative_deadline + s.release_jitter_max).count(), s.min_inter_arrival.count()) + 1;
+          div_floor((t - s.relative_deadline + s.release_jitter_max).count(), s.min_inter_arrival.count()) +
+          1;
       next = std::min(next, s.relative_deadline - s.release_jitter_max + k * s.min_inter_arrival);
     }
   }
@@ -161,7 +166,8 @@ Duration DemandGroup::job_deadline() const noexcept {
   return least - window;
 }
 
-DemandResult demand_test(const BatchTimes& times, const std::vector<DemandGroup>& groups, Duration blocking_min) {
+DemandResult demand_test(const BatchTimes& times, const std::vector<DemandGroup>& groups,
+                         Duration blocking_min) {
   std::vector<Prepared> prepared;
   std::int64_t total_utilisation = 0;
   for (const DemandGroup& group : groups) {
@@ -172,8 +178,8 @@ DemandResult demand_test(const BatchTimes& times, const std::vector<DemandGroup>
     if (group.window > Duration::zero()) {
       p.frames_per_window = frames_within(group, group.window);
       p.majorant = concave_majorant(times, group.category, p.frames_per_window);
-      const auto most = static_cast<std::uint32_t>(
-          std::min<std::int64_t>(p.frames_per_window, times.cap(group.category)));
+      const auto most =
+          static_cast<std::uint32_t>(std::min<std::int64_t>(p.frames_per_window, times.cap(group.category)));
       p.longest_batch = times(group.category, most);
     }
     total_utilisation += utilisation(times, p);
@@ -207,7 +213,8 @@ DemandResult demand_test(const BatchTimes& times, const std::vector<DemandGroup>
     Duration next = Duration::max();
     for (const Prepared& p : prepared) next = std::min(next, next_step(p, t));
     t = next;
-    // The first step is looked at even when it lies beyond the busy period: `worst` then says how much room there is.
+    // The first step is looked at even when it lies beyond the busy period: `worst` then says how much room
+    // there is.
     if (t > busy && step > 0) return result;
     if (step == kStepBudget) {
       if (!result.at) result.verdict = DemandVerdict::kUndecided;
@@ -223,7 +230,8 @@ DemandResult demand_test(const BatchTimes& times, const std::vector<DemandGroup>
   }
 }
 
-DemandResult choose_windows(const BatchTimes& times, std::vector<DemandGroup>& groups, Duration blocking_min) {
+DemandResult choose_windows(const BatchTimes& times, std::vector<DemandGroup>& groups,
+                            Duration blocking_min) {
   constexpr int kPercent[] = {0, 20, 35, 50, 65, 80};
   constexpr int kRounds = 3;  // coordinate descent settles within two; the third only confirms
   DemandResult best = demand_test(times, groups, blocking_min);
@@ -236,8 +244,8 @@ DemandResult choose_windows(const BatchTimes& times, std::vector<DemandGroup>& g
       for (const int percent : kPercent) {
         group.window = least_deadline * percent / 100;
         const DemandResult tried = demand_test(times, groups, blocking_min);
-        const bool better = (tried && !best) || (static_cast<bool>(tried) == static_cast<bool>(best) &&
-                                                 tried.worst < best.worst);
+        const bool better = (tried && !best) ||
+                            (static_cast<bool>(tried) == static_cast<bool>(best) && tried.worst < best.worst);
         if (!better) continue;
         best = tried;
         kept = group.window;

@@ -1,4 +1,5 @@
-// The demand test: the paper-sized case by hand, and soundness against a simulation of what it is a claim about.
+// The demand test: the paper-sized case by hand, and soundness against a simulation of what it is a claim
+// about.
 #include "analysis/demand.h"
 
 #include <gtest/gtest.h>
@@ -58,7 +59,7 @@ TEST(Demand, BestEffortBatchThatIsLetInCountsAsBlocking) {
   BatchTimes times;
   const auto g = times.add_category(ns_list({5}));
   const std::vector<DemandGroup> groups = {{g, Duration(0), {{Duration(100), Duration(0), Duration(10)}}}};
-  EXPECT_TRUE(demand_test(times, groups, Duration(6)));   // 5 + (6 - 1) = 10
+  EXPECT_TRUE(demand_test(times, groups, Duration(6)));  // 5 + (6 - 1) = 10
   EXPECT_FALSE(demand_test(times, groups, Duration(7)));
 }
 
@@ -76,7 +77,8 @@ struct Job {
 };
 
 /// Runs the dispatcher that the test is about and returns the number of frames that miss.
-int simulate(const BatchTimes& times, const std::vector<DemandGroup>& groups, Duration blocking, Rng& rng, bool full) {
+int simulate(const BatchTimes& times, const std::vector<DemandGroup>& groups, Duration blocking, Rng& rng,
+             bool full) {
   constexpr std::int64_t kHorizon = 600;
   std::vector<Job> jobs;
   for (std::size_t q = 0; q < groups.size(); ++q) {
@@ -148,11 +150,13 @@ std::vector<DemandGroup> random_groups(Rng& rng, BatchTimes& times) {
   for (std::int64_t q = 0; q < count; ++q) {
     std::vector<Duration> row = {Duration(rng.uniform(1, 6))};
     const std::int64_t cap = rng.uniform(1, 4);
-    for (std::int64_t n = 1; n < cap; ++n) row.push_back(row.back() + Duration(rng.uniform(0, row.front().count())));
+    for (std::int64_t n = 1; n < cap; ++n)
+      row.push_back(row.back() + Duration(rng.uniform(0, row.front().count())));
     DemandGroup group{times.add_category(row), {}, {}};
     std::int64_t least = INT64_MAX;
     for (std::int64_t m = rng.uniform(1, 3); m > 0; --m) {
-      const DemandStream s{Duration(rng.uniform(10, 60)), Duration(rng.uniform(0, 3)), Duration(rng.uniform(8, 80))};
+      const DemandStream s{Duration(rng.uniform(10, 60)), Duration(rng.uniform(0, 3)),
+                           Duration(rng.uniform(8, 80))};
       least = std::min(least, s.relative_deadline.count());
       group.streams.push_back(s);
     }

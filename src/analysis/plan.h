@@ -1,19 +1,20 @@
 // Plans as witnesses: an ordered list of batches with named frames that proves its own deadlines.
 //
-// A stream may be promised if *some* plan serves every frame of every stream even when frames come as late as their
-// jitter allows and batches take their full table time. At run time the plan's order is followed, not the rule that
-// made it. Following an order is monotone: a frame that comes earlier or a batch that takes less delays nothing.
-// Re-deciding is not monotone, which is how DeepRT's test can be exact and its promise still break
-// (docs/analysis/plans.md has the counter-examples).
+// A stream may be promised if *some* plan serves every frame of every stream even when frames come as late as
+// their jitter allows and batches take their full table time. At run time the plan's order is followed, not
+// the rule that made it. Following an order is monotone: a frame that comes earlier or a batch that takes
+// less delays nothing. Re-deciding is not monotone, which is how DeepRT's test can be exact and its promise
+// still break (docs/analysis/plans.md has the counter-examples).
 //
-// For a batch j: C_j = E_g(|B_j|), rho_j = latest arrival among its frames, delta_j = earliest deadline. Latest starts
-// are computed backward, with L beyond the last batch at infinity:
+// For a batch j: C_j = E_g(|B_j|), rho_j = latest arrival among its frames, delta_j = earliest deadline.
+// Latest starts are computed backward, with L beyond the last batch at infinity:
 //
 //     L_j = min(delta_j, L_{j+1}) - C_j
 //     valid(P, tau)  <=>  tau <= L_1  and  rho_j <= L_j for every j      (tau: the processor is free by then)
 //
-// Theorem (order following). If valid(P, tau), then "start the head once the processor is free and its frames are
-// here" meets every deadline, for all arrivals up to rho and all executions up to E. Proof: start_1 <= max(tau, rho_1)
+// Theorem (order following). If valid(P, tau), then "start the head once the processor is free and its frames
+// are here" meets every deadline, for all arrivals up to rho and all executions up to E. Proof: start_1 <=
+// max(tau, rho_1)
 // <= L_1. If start_j <= L_j, batch j ends by L_j + C_j = min(delta_j, L_{j+1}): on time; and start_{j+1} <=
 // max(L_{j+1}, rho_{j+1}) = L_{j+1}.
 #pragma once
@@ -54,9 +55,12 @@ class Plan {
   explicit Plan(std::size_t frames_max);
 
   void clear() noexcept;
-  bool has_room_for(std::size_t frame_count) const noexcept { return frames_.size() + frame_count <= frames_max_; }
+  bool has_room_for(std::size_t frame_count) const noexcept {
+    return frames_.size() + frame_count <= frames_max_;
+  }
 
-  /// Appends a batch of these frames (one category, not more than its cap). Latest starts are stale until `settle`.
+  /// Appends a batch of these frames (one category, not more than its cap). Latest starts are stale until
+  /// `settle`.
   void append(CategoryIndex category, std::span<const PlanFrame> frames);
 
   /// Computes every batch's latest start. O(frames).
@@ -80,15 +84,17 @@ class Plan {
   /// The head has been started: it leaves the plan.
   void pop_head();
 
-  /// Takes one frame out (served in a gap, grown into the head, dropped, its stream left). Its batch becomes cheaper
-  /// or vanishes; latest starts up to it are raised. False when the frame is not in the plan. O(batches) to find.
+  /// Takes one frame out (served in a gap, grown into the head, dropped, its stream left). Its batch becomes
+  /// cheaper or vanishes; latest starts up to it are raised. False when the frame is not in the plan.
+  /// O(batches) to find.
   bool remove(std::uint32_t stream, std::uint64_t number, const BatchTimes& times);
   /// All frames of a stream that has left, from `number` on. O(frames).
   std::size_t remove_stream(std::uint32_t stream, std::uint64_t number, const BatchTimes& times);
 
-  /// The frame has arrived: rho and delta become the true ones, which only relaxes the plan (arrival <= rho, and the
-  /// deadline is not earlier). False when the frame is not in the plan.
-  bool arrived(std::uint32_t stream, std::uint64_t number, Instant arrival, Instant deadline, const BatchTimes& times);
+  /// The frame has arrived: rho and delta become the true ones, which only relaxes the plan (arrival <= rho,
+  /// and the deadline is not earlier). False when the frame is not in the plan.
+  bool arrived(std::uint32_t stream, std::uint64_t number, Instant arrival, Instant deadline,
+               const BatchTimes& times);
 
   /// 64-bit FNV-1a over batches and frames: what the trace keeps of a plan.
   std::uint64_t hash() const noexcept;

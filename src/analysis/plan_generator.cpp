@@ -8,7 +8,8 @@
 namespace laxity {
 
 bool is_more_urgent(const PlanFrame& a, const PlanFrame& b) noexcept {
-  return std::tie(a.deadline, a.arrival, a.stream, a.number) < std::tie(b.deadline, b.arrival, b.stream, b.number);
+  return std::tie(a.deadline, a.arrival, a.stream, a.number) <
+         std::tie(b.deadline, b.arrival, b.stream, b.number);
 }
 
 bool arrives_before(const PlanFrame& a, const PlanFrame& b) noexcept {
@@ -75,7 +76,8 @@ void PlanGenerator::order_categories() {
   });
 }
 
-/// LOOK(f, batch): with the batch gone by f, could what then waits be served, one job a category in deadline order?
+/// LOOK(f, batch): with the batch gone by f, could what then waits be served, one job a category in deadline
+/// order?
 bool PlanGenerator::look(Instant f, std::optional<CategoryIndex> batch_category, std::uint32_t batch_size,
                          std::span<const PlanFrame> frames) {
   heads_.clear();
@@ -104,8 +106,8 @@ bool PlanGenerator::look(Instant f, std::optional<CategoryIndex> batch_category,
 }
 
 /// Plain lazy batching from `from` on, for rollout_length_: false when a frame would be late within it.
-bool PlanGenerator::roll_out(Instant from, std::optional<CategoryIndex> batch_category, std::uint32_t batch_size,
-                             std::span<const PlanFrame> frames) {
+bool PlanGenerator::roll_out(Instant from, std::optional<CategoryIndex> batch_category,
+                             std::uint32_t batch_size, std::span<const PlanFrame> frames) {
   for (CategoryIndex g = 0; g < category_count_; ++g) {
     rolled_[g].clear();
     rolled_next_[g] = categories_[g].next_future;
@@ -127,7 +129,8 @@ bool PlanGenerator::roll_out(Instant from, std::optional<CategoryIndex> batch_ca
           if (!next || frame.arrival < *next) next = frame.arrival;
           break;
         }
-        rolled_[g].insert(std::upper_bound(rolled_[g].begin(), rolled_[g].end(), frame.deadline), frame.deadline);
+        rolled_[g].insert(std::upper_bound(rolled_[g].begin(), rolled_[g].end(), frame.deadline),
+                          frame.deadline);
       }
       if (!rolled_[g].empty() && (!head || rolled_[g].front() < rolled_[*head].front())) head = g;
     }

@@ -1,10 +1,11 @@
 // Makes plans: gated lazy batching, and two variants of it that look further ahead.
 //
-// No windows. Earliest deadline first on the frames' own deadlines; batch all that waits; look one batch ahead; leave
-// the processor idle when that saves a frame. Plain lazy batching starts a long batch a moment before a tight frame
-// comes; the gate (`LOOK`) asks, before a batch is started or time is let pass, whether what would then be waiting
-// could still be served, one job a category in deadline order. What a generator makes is only a proposal: soundness
-// lies in Plan::is_valid alone, so a generator may be as clever or as careless as it likes.
+// No windows. Earliest deadline first on the frames' own deadlines; batch all that waits; look one batch
+// ahead; leave the processor idle when that saves a frame. Plain lazy batching starts a long batch a moment
+// before a tight frame comes; the gate (`LOOK`) asks, before a batch is started or time is let pass, whether
+// what would then be waiting could still be served, one job a category in deadline order. What a generator
+// makes is only a proposal: soundness lies in Plan::is_valid alone, so a generator may be as clever or as
+// careless as it likes.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +21,8 @@ namespace laxity {
 enum class PlanMethod : std::uint8_t {
   kGated,    ///< The gate alone.
   kRollout,  ///< The gate also runs plain lazy batching for 4 * sum of E_g(4) past the moment it asks about.
-  kDefer25,  ///< Waits for the next arrival while each waiting frame keeps 25 % of its time and the gate passes.
+  kDefer25,  ///< Waits for the next arrival while each waiting frame keeps 25 % of its time and the gate
+             ///< passes.
   kDefer50,
   kDefer75,
 };
@@ -35,9 +37,9 @@ class PlanGenerator {
  public:
   PlanGenerator(std::size_t frames_max, std::size_t categories_max);
 
-  /// Appends batches that serve all `frames` (in order of arrives_before) to `plan`, the processor being free at
-  /// `start`. Plans with `times`; give it tables with a margin to leave slack. False: some frame would be late (then
-  /// `failed()` says which) or the plan has no room; `plan` is then left as far as it came.
+  /// Appends batches that serve all `frames` (in order of arrives_before) to `plan`, the processor being free
+  /// at `start`. Plans with `times`; give it tables with a margin to leave slack. False: some frame would be
+  /// late (then `failed()` says which) or the plan has no room; `plan` is then left as far as it came.
   /// Deterministic. O(N (K + w) log w), N frames, K categories, w waiting at once.
   bool generate(const BatchTimes& times, Instant start, std::span<const PlanFrame> frames, PlanMethod method,
                 Plan& plan);
@@ -47,8 +49,8 @@ class PlanGenerator {
 
  private:
   struct Category {
-    std::vector<PlanFrame> waiting;         // most urgent first
-    std::vector<std::uint32_t> future;      // indices into the input, in order of arrival
+    std::vector<PlanFrame> waiting;     // most urgent first
+    std::vector<std::uint32_t> future;  // indices into the input, in order of arrival
     std::size_t next_future = 0;
   };
   struct Head {  // what one category would have waiting at the moment that LOOK asks about

@@ -1,4 +1,5 @@
-// Plans against brute force: following a valid plan never misses, and on small sets the search finds nearly all there is.
+// Plans against brute force: following a valid plan never misses, and on small sets the search finds nearly
+// all there is.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -29,7 +30,8 @@ Problem random_problem(Rng& rng, std::int64_t frames_max, std::int64_t categorie
   for (std::int64_t g = 0; g < categories; ++g) {
     std::vector<Duration> row = {Duration(rng.uniform(1, 8))};
     const std::int64_t cap = rng.uniform(1, 4);
-    for (std::int64_t n = 1; n < cap; ++n) row.push_back(row.back() + Duration(rng.uniform(0, row.front().count())));
+    for (std::int64_t n = 1; n < cap; ++n)
+      row.push_back(row.back() + Duration(rng.uniform(0, row.front().count())));
     problem.times.add_category(row);
   }
   struct Raw {
@@ -44,7 +46,8 @@ Problem random_problem(Rng& rng, std::int64_t frames_max, std::int64_t categorie
     const std::int64_t d = r + jitter + problem.times(g, 1).count() + rng.uniform(0, 25);
     raws.push_back({{static_cast<std::uint32_t>(i), 0, g, tick(r + jitter), tick(d)}, r});
   }
-  std::sort(raws.begin(), raws.end(), [](const Raw& a, const Raw& b) { return arrives_before(a.frame, b.frame); });
+  std::sort(raws.begin(), raws.end(),
+            [](const Raw& a, const Raw& b) { return arrives_before(a.frame, b.frame); });
   for (const Raw& raw : raws) {
     problem.frames.push_back(raw.frame);
     problem.earliest.push_back(raw.earliest);
@@ -58,8 +61,8 @@ int follow(const Problem& problem, const Plan& plan, Rng& rng, bool full_times, 
   std::map<std::uint32_t, Instant> arrival;
   for (std::size_t i = 0; i < problem.frames.size(); ++i) {
     const std::int64_t latest = problem.frames[i].arrival.since_start().count();
-    arrival[problem.frames[i].stream] = tick(full_times && rng.chance(1, 2) ? latest
-                                                                           : rng.uniform(problem.earliest[i], latest));
+    arrival[problem.frames[i].stream] =
+        tick(full_times && rng.chance(1, 2) ? latest : rng.uniform(problem.earliest[i], latest));
   }
   int misses = 0;
   Instant free = tick(0);
@@ -100,12 +103,13 @@ TEST(PlanProperty, FollowingAValidPlanNeverMisses) {
     const Problem problem = random_problem(rng, 12, 3);
     Plan plan(64);
     const std::int64_t which = rng.uniform(0, 5);
-    const bool made = which == 5
-                          ? search.search(problem.times, tick(0), problem.frames, PlanSearch::kNodeBudget, plan)
-                          : generator.generate(problem.times, tick(0), problem.frames, kMethods[which], plan);
+    const bool made =
+        which == 5 ? search.search(problem.times, tick(0), problem.frames, PlanSearch::kNodeBudget, plan)
+                   : generator.generate(problem.times, tick(0), problem.frames, kMethods[which], plan);
     if (!made) continue;
     plan.settle(problem.times);
-    ASSERT_TRUE(plan.is_valid(tick(0))) << "seed " << seed << ": a generator that succeeds makes a valid plan";
+    ASSERT_TRUE(plan.is_valid(tick(0)))
+        << "seed " << seed << ": a generator that succeeds makes a valid plan";
     expect_serves_each_frame_once(problem, plan);
     ++valid_count;
     for (int run = 0; run < 4; ++run) {
@@ -124,7 +128,8 @@ TEST(PlanProperty, AnInvalidPlanCanMiss) {
     Plan plan(64);  // an arbitrary order of single frames
     std::vector<PlanFrame> order = problem.frames;
     for (std::size_t i = order.size(); i > 1; --i) {
-      std::swap(order[i - 1], order[static_cast<std::size_t>(rng.uniform(0, static_cast<std::int64_t>(i) - 1))]);
+      std::swap(order[i - 1],
+                order[static_cast<std::size_t>(rng.uniform(0, static_cast<std::int64_t>(i) - 1))]);
     }
     for (const PlanFrame& frame : order) plan.append(frame.category, std::span(&frame, 1));
     plan.settle(problem.times);
@@ -161,8 +166,8 @@ TEST(PlanProperty, SustainableOnAFixedPlan) {
   }
 }
 
-/// Exhaustive: is there any order of batches that serves all? The slow, obvious way: from each state try to serve each
-/// category's most urgent n arrived frames, or to wait for the next arrival.
+/// Exhaustive: is there any order of batches that serves all? The slow, obvious way: from each state try to
+/// serve each category's most urgent n arrived frames, or to wait for the next arrival.
 bool any_plan_exists(const Problem& problem, Instant t, std::uint32_t served) {
   const std::uint32_t all = (1u << problem.frames.size()) - 1;
   if (served == all) return true;
@@ -173,7 +178,8 @@ bool any_plan_exists(const Problem& problem, Instant t, std::uint32_t served) {
         here.push_back(i);
       }
     }
-    // Every subset, so that the oracle does not share the generators' belief in serving the most urgent first.
+    // Every subset, so that the oracle does not share the generators' belief in serving the most urgent
+    // first.
     for (std::uint32_t subset = 1; subset < 1u << here.size(); ++subset) {
       std::uint32_t n = 0, next = served;
       Instant deadline = Instant::latest();
@@ -203,8 +209,7 @@ TEST(PlanProperty, SearchFindsNearlyEveryPlanThatExists) {
     const Problem problem = random_problem(rng, 6, 2);
     Plan a(16), b(16);
     const bool by_gate = generator.generate(problem.times, tick(0), problem.frames, PlanMethod::kGated, a);
-    const bool by_search =
-        search.search(problem.times, tick(0), problem.frames, PlanSearch::kNodeBudget, b);
+    const bool by_search = search.search(problem.times, tick(0), problem.frames, PlanSearch::kNodeBudget, b);
     const bool exists = any_plan_exists(problem, tick(0), 0);
     ASSERT_TRUE(exists || (!by_gate && !by_search)) << "seed " << seed;
     exist += exists ? 1 : 0;
@@ -214,7 +219,8 @@ TEST(PlanProperty, SearchFindsNearlyEveryPlanThatExists) {
   RecordProperty("exist", exist);
   RecordProperty("gated", gated);
   RecordProperty("searched", searched);
-  EXPECT_GE(searched * 100, exist * 98) << "exist " << exist << ", gated " << gated << ", searched " << searched;
+  EXPECT_GE(searched * 100, exist * 98)
+      << "exist " << exist << ", gated " << gated << ", searched " << searched;
   EXPECT_GE(gated * 100, exist * 80) << "exist " << exist << ", gated " << gated << ", searched " << searched;
 }
 

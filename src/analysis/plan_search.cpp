@@ -38,7 +38,9 @@ void PlanSearch::enter(Instant t, std::uint64_t served, std::span<const PlanFram
   node.arrived = arrived_;
   node.served = served;
   node.path_length = path_.size();
-  const auto urgent = [&frames](std::uint32_t a, std::uint32_t b) { return is_more_urgent(frames[a], frames[b]); };
+  const auto urgent = [&frames](std::uint32_t a, std::uint32_t b) {
+    return is_more_urgent(frames[a], frames[b]);
+  };
   if (waiting_count_ == 0 && arrived_ < frames.size()) t = std::max(t, frames[arrived_].arrival);
   node.t = t;
   for (; arrived_ < frames.size() && frames[arrived_].arrival <= t; ++arrived_) {
@@ -74,7 +76,8 @@ void PlanSearch::list_moves(Node& node, std::span<const PlanFrame> frames) {
     while (n > 0 && node.t + (*times_)(g, n) > frames[waiting_[g].front()].deadline) --n;
     return n;
   };
-  // Moves after which every other waiting head can still be served come first: they are what the gate would take.
+  // Moves after which every other waiting head can still be served come first: they are what the gate would
+  // take.
   const auto leaves_room = [&](CategoryIndex g, std::uint32_t n) {
     Instant s = node.t + (*times_)(g, n);
     for (const CategoryIndex h : order_) {
@@ -174,7 +177,8 @@ bool PlanSearch::search(const BatchTimes& times, Instant start, std::span<const 
   for (const Node& node : path_nodes_) {
     if (node.taken.count == 0) continue;
     batch_.clear();
-    for (std::uint32_t i = 0; i < node.taken.count; ++i) batch_.push_back(frames[path_[node.path_length + i]]);
+    for (std::uint32_t i = 0; i < node.taken.count; ++i)
+      batch_.push_back(frames[path_[node.path_length + i]]);
     plan.append(node.taken.category, batch_);
   }
   return true;

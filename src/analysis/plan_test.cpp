@@ -1,4 +1,5 @@
-// Plans on paper-sized examples: latest starts by hand, and the named counter-examples that plans must survive.
+// Plans on paper-sized examples: latest starts by hand, and the named counter-examples that plans must
+// survive.
 #include "analysis/plan.h"
 
 #include <gtest/gtest.h>
@@ -111,8 +112,8 @@ TEST(PlanCases, Case4_IdlingIsNeeded) {
   BatchTimes times;
   const auto a = times.add_category(ms_list({5, 6, 7, 8}));
   const auto b = times.add_category(ms_list({1}));
-  const Made made = make(times, {frame(0, a, 0, 20), frame(1, a, 0, 20), frame(2, a, 0, 20), frame(3, a, 0, 20),
-                                 frame(4, b, 1, 5)});
+  const Made made = make(times, {frame(0, a, 0, 20), frame(1, a, 0, 20), frame(2, a, 0, 20),
+                                 frame(3, a, 0, 20), frame(4, b, 1, 5)});
   ASSERT_TRUE(made.generated);
   ASSERT_TRUE(made.plan.is_valid(at(0)));
   ASSERT_EQ(made.plan.batch_count(), 2u);

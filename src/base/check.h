@@ -13,7 +13,8 @@ CheckContextPrinter set_check_context(CheckContextPrinter printer) noexcept;
 
 }  // namespace laxity
 
-#define LAXITY_CHECK(condition)                                                            \
-  do {                                                                                     \
-    if (!(condition)) [[unlikely]] ::laxity::check_failed(__FILE__, __LINE__, #condition); \
+#define LAXITY_CHECK(condition)                               \
+  do {                                                        \
+    if (!(condition)) [[unlikely]]                            \
+      ::laxity::check_failed(__FILE__, __LINE__, #condition); \
   } while (false)

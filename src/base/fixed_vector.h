@@ -1,4 +1,5 @@
-// A vector whose capacity is part of its type: it never allocates, so it may live in events, commands and tables.
+// A vector whose capacity is part of its type: it never allocates, so it may live in events, commands and
+// tables.
 #pragma once
 
 #include <algorithm>
@@ -53,7 +54,9 @@ class FixedVector {
   const T* end() const noexcept { return items_.data() + size_; }
   operator std::span<const T>() const noexcept { return {items_.data(), size_}; }
 
-  bool operator==(const FixedVector& other) const { return std::equal(begin(), end(), other.begin(), other.end()); }
+  bool operator==(const FixedVector& other) const {
+    return std::equal(begin(), end(), other.begin(), other.end());
+  }
 
  private:
   std::array<T, kCapacity> items_{};

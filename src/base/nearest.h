@@ -7,7 +7,8 @@
 
 namespace laxity {
 
-/// Least edit distance (insert, delete, replace, swap neighbours); empty when `known` is empty. Ties to the first.
+/// Least edit distance (insert, delete, replace, swap neighbours); empty when `known` is empty. Ties to the
+/// first.
 std::string nearest(std::string_view name, std::span<const std::string_view> known);
 
 }  // namespace laxity

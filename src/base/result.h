@@ -12,9 +12,9 @@ namespace laxity {
 
 /// Each code says what the caller should do next. Missed deadlines are outcomes (core/outcome.h), not errors.
 enum class ErrorCode {
-  kInvalidArgument,     ///< Fix the request or the file: what was expected, found, and where is in the message.
-  kNotFound,            ///< Ask for something that exists; the message names the nearest known name.
-  kTooLarge,            ///< Send less: the message has the limit.
+  kInvalidArgument,  ///< Fix the request or the file: what was expected, found, and where is in the message.
+  kNotFound,         ///< Ask for something that exists; the message names the nearest known name.
+  kTooLarge,         ///< Send less: the message has the limit.
   kResourceExhausted,   ///< Retry later: a bounded queue or table is full.
   kUnavailable,         ///< Retry elsewhere or later: not ready, shutting down.
   kFailedPrecondition,  ///< An operator must act: stale profile, missing library, port taken, disk full.
@@ -67,7 +67,9 @@ class [[nodiscard]] Result {
 
 using Status = Result<Unit>;
 
-inline Error invalid_argument(std::string message) { return {ErrorCode::kInvalidArgument, std::move(message)}; }
+inline Error invalid_argument(std::string message) {
+  return {ErrorCode::kInvalidArgument, std::move(message)};
+}
 inline Error not_found(std::string message) { return {ErrorCode::kNotFound, std::move(message)}; }
 inline Error failed_precondition(std::string message) {
   return {ErrorCode::kFailedPrecondition, std::move(message)};

@@ -37,7 +37,8 @@ std::int64_t Rng::uniform(std::int64_t low, std::int64_t high) noexcept {
   LAXITY_CHECK(low <= high);
   const std::uint64_t span = static_cast<std::uint64_t>(high) - static_cast<std::uint64_t>(low) + 1;
   if (span == 0) return static_cast<std::int64_t>(next());  // the whole range
-  const std::uint64_t reject_below = (0 - span) % span;     // 2^64 mod span: draws below it would favour small values
+  const std::uint64_t reject_below =
+      (0 - span) % span;  // 2^64 mod span: draws below it would favour small values
   std::uint64_t draw = next();
   while (draw < reject_below) draw = next();
   return static_cast<std::int64_t>(static_cast<std::uint64_t>(low) + draw % span);

@@ -12,9 +12,9 @@
 
 namespace laxity {
 
-/// One table of a TOML document. Getters record what they were asked for; `finish` then complains about every key
-/// that nobody asked for and names the nearest known one. The first complaint is kept; later getters return their
-/// defaults, so that a reader can be written straight through and checked once at the end:
+/// One table of a TOML document. Getters record what they were asked for; `finish` then complains about every
+/// key that nobody asked for and names the nearest known one. The first complaint is kept; later getters
+/// return their defaults, so that a reader can be written straight through and checked once at the end:
 ///
 ///   TomlTable root = TomlTable::parse(text, "laxity.toml").value();
 ///   const std::string policy = root.string("policy").value_or("edf");

@@ -68,7 +68,8 @@ ExecutorConfig read_executor(TomlTable& table, std::size_t number) {
   } else {
     executor.kind = static_cast<ExecutorKind>(known - std::begin(kKinds));
   }
-  for (const std::int64_t core : table.integers("cores", 0, 4095)) executor.cores.push_back(static_cast<int>(core));
+  for (const std::int64_t core : table.integers("cores", 0, 4095))
+    executor.cores.push_back(static_cast<int>(core));
   take(executor.slots, table.integer("slots", 1, kSlotsMax));
   take(executor.segments_only, table.boolean("segments_only"));
   take(executor.table, table.string("table"));
@@ -111,10 +112,12 @@ Result<ServeConfig> parse_config(std::string_view text, std::string_view origin,
   read_policy_options(root, config.policy_options);
   const std::vector<TomlTable*> executors = root.tables("executor");
   if (!executors.empty()) config.executors.clear();
-  for (TomlTable* table : executors) config.executors.push_back(read_executor(*table, config.executors.size()));
+  for (TomlTable* table : executors)
+    config.executors.push_back(read_executor(*table, config.executors.size()));
   const bool runs_batches = std::any_of(config.executors.begin(), config.executors.end(),
                                         [](const ExecutorConfig& e) { return !e.segments_only; });
-  if (!runs_batches) root.complain("executor", "expected at least one executor that runs batches, found only segments_only");
+  if (!runs_batches)
+    root.complain("executor", "expected at least one executor that runs batches, found only segments_only");
 
   if (Status status = root.finish(); !status) return status.error();
   if (auto policy = make_policy(config.policy, config.policy_options); !policy) {

@@ -38,10 +38,11 @@ struct ServeConfig {
   std::uint32_t trace_size_max_mb = 1024;
 
   struct Threads {
-    bool busy_poll = false;                        ///< The network thread polls instead of sleeping.
-    std::uint32_t executor_spin_us = 50;           ///< How long an executor looks for its next batch before it sleeps.
-    std::uint32_t inline_execution_max_us = 300;   ///< A lone batch this short runs on the thread that received it.
-    int network_core = 0;                          ///< -1: not pinned.
+    bool busy_poll = false;               ///< The network thread polls instead of sleeping.
+    std::uint32_t executor_spin_us = 50;  ///< How long an executor looks for its next batch before it sleeps.
+    std::uint32_t inline_execution_max_us =
+        300;               ///< A lone batch this short runs on the thread that received it.
+    int network_core = 0;  ///< -1: not pinned.
   } threads;
 
   std::vector<ExecutorConfig> executors;  ///< Never empty once read: the default is one per core left.

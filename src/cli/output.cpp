@@ -42,7 +42,8 @@ ExitStatus exit_status(const Error& error) noexcept {
 
 int report(const Error& error) {
   const bool colour = error_stream_is_colourful();
-  std::fprintf(stderr, "%slaxity:%s %s\n", colour ? "\x1b[31m" : "", colour ? "\x1b[0m" : "", error.message.c_str());
+  std::fprintf(stderr, "%slaxity:%s %s\n", colour ? "\x1b[31m" : "", colour ? "\x1b[0m" : "",
+               error.message.c_str());
   return to_int(exit_status(error));
 }
 
@@ -74,8 +75,9 @@ void ProgressBar::update(std::uint64_t done, std::uint64_t total, std::string_vi
       done == 0 ? 0 : elapsed_ms * static_cast<std::int64_t>(total - done) / static_cast<std::int64_t>(done);
   std::string bar;
   for (int i = 0; i < kBarWidth; ++i) bar += i < filled ? "█" : "░";
-  std::fprintf(stderr, "\r\x1b[K   %s %3d %%  %lld s left  %.*s", bar.c_str(), static_cast<int>(done * 100 / total),
-               static_cast<long long>((left_ms + 999) / 1000), static_cast<int>(label.size()), label.data());
+  std::fprintf(stderr, "\r\x1b[K   %s %3d %%  %lld s left  %.*s", bar.c_str(),
+               static_cast<int>(done * 100 / total), static_cast<long long>((left_ms + 999) / 1000),
+               static_cast<int>(label.size()), label.data());
   std::fflush(stderr);
 }
 

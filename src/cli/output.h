@@ -27,8 +27,8 @@ int report(const Error& error);
 /// True when standard error is a terminal and NO_COLOR is not set.
 bool error_stream_is_colourful() noexcept;
 
-/// A bar with the time left, on a terminal; elsewhere a line at the start of each new label. Shown once the work has
-/// taken `kQuietPeriod`.
+/// A bar with the time left, on a terminal; elsewhere a line at the start of each new label. Shown once the
+/// work has taken `kQuietPeriod`.
 class ProgressBar {
  public:
   ProgressBar();

@@ -10,10 +10,11 @@ namespace {
 
 void print_table() {
   for (const PolicyInfo& policy : policies()) {
-    std::printf("%.*s\n  %.*s\n  source: %.*s\n  cost of a decision: %.*s\n", static_cast<int>(policy.name.size()),
-                policy.name.data(), static_cast<int>(policy.summary.size()), policy.summary.data(),
-                static_cast<int>(policy.source.size()), policy.source.data(), static_cast<int>(policy.cost.size()),
-                policy.cost.data());
+    std::printf("%.*s\n  %.*s\n  source: %.*s\n  cost of a decision: %.*s\n",
+                static_cast<int>(policy.name.size()), policy.name.data(),
+                static_cast<int>(policy.summary.size()), policy.summary.data(),
+                static_cast<int>(policy.source.size()), policy.source.data(),
+                static_cast<int>(policy.cost.size()), policy.cost.data());
     for (const PolicyOption& option : policy.options) {
       std::printf("  option %.*s = %lld  [%lld … %lld]  %.*s\n", static_cast<int>(option.name.size()),
                   option.name.data(), static_cast<long long>(option.default_value),

@@ -23,8 +23,8 @@ namespace laxity {
 struct AnswerTask {
   TaskId task{};
   bool admitted = false;
-  Reason reason = Reason::kNone;                      ///< Which test said no.
-  std::optional<Duration> response_time_bound;        ///< Proved, when admitted.
+  Reason reason = Reason::kNone;                ///< Which test said no.
+  std::optional<Duration> response_time_bound;  ///< Proved, when admitted.
   bool operator==(const AnswerTask&) const = default;
 };
 /// Run the CPU segment of one job.
@@ -33,7 +33,8 @@ struct StartSegment {
   ExecutorId executor{};
   bool operator==(const StartSegment&) const = default;
 };
-/// Run one stage of these jobs together. Jobs that still need their preprocess segment get it inside the batch.
+/// Run one stage of these jobs together. Jobs that still need their preprocess segment get it inside the
+/// batch.
 struct StartBatch {
   BatchId batch{};
   ExecutorId executor{};
@@ -53,13 +54,13 @@ struct SettleJob {
   JobId job{};
   Outcome outcome = Outcome::kOnTime;
   Reason reason = Reason::kNone;
-  std::uint32_t exit_count = 0;      ///< Stages finished: the answer is exit `exit_count - 1`; 0: there is none.
-  Confidence confidence = 0;         ///< Of that exit.
-  Duration queue_time{};             ///< Waiting, all stages.
-  Duration execution_time{};         ///< In batches and segments, all stages, as planned time line saw it.
-  std::uint32_t batch_size = 0;      ///< Of the last stage it ran in; 0 when it never ran.
-  std::optional<Duration> slack;     ///< d - now; negative when late.
-  bool is_last = true;               ///< False: a batch still runs with it; ForgetJob follows.
+  std::uint32_t exit_count = 0;   ///< Stages finished: the answer is exit `exit_count - 1`; 0: there is none.
+  Confidence confidence = 0;      ///< Of that exit.
+  Duration queue_time{};          ///< Waiting, all stages.
+  Duration execution_time{};      ///< In batches and segments, all stages, as planned time line saw it.
+  std::uint32_t batch_size = 0;   ///< Of the last stage it ran in; 0 when it never ran.
+  std::optional<Duration> slack;  ///< d - now; negative when late.
+  bool is_last = true;            ///< False: a batch still runs with it; ForgetJob follows.
   bool operator==(const SettleJob&) const = default;
 };
 /// A job settled earlier has left its batch: its buffers and slot may be reused.
@@ -79,8 +80,8 @@ struct ComputePlan {
   bool operator==(const ComputePlan&) const = default;
 };
 
-using Command = std::variant<AnswerTask, StartSegment, StartBatch, TerminateBatch, SettleJob, ForgetJob, SetTimer,
-                             ComputePlan>;
+using Command = std::variant<AnswerTask, StartSegment, StartBatch, TerminateBatch, SettleJob, ForgetJob,
+                             SetTimer, ComputePlan>;
 
 /// Commands of one handle() call, in order. Sized once; never allocates afterwards.
 class CommandBuffer {

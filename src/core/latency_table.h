@@ -22,7 +22,8 @@ struct ExecutionTime {
 enum class SegmentKind : std::uint8_t { kPreprocess, kPostprocess };
 const char* name(SegmentKind kind) noexcept;
 
-/// Costs of the server's own machinery, measured on the machine at hand; explicit terms, never a hidden buffer.
+/// Costs of the server's own machinery, measured on the machine at hand; explicit terms, never a hidden
+/// buffer.
 struct Overheads {
   Duration dispatch{};   ///< Decision and hand-over, per batch.
   Duration wake_p99{};   ///< From posting to a sleeping executor until it runs.
@@ -34,7 +35,8 @@ struct Overheads {
 /// Immutable while a scheduler uses it, except through TablesChanged.
 class LatencyTable {
  public:
-  /// Declares a point. Precondition: batch_size >= 1 and time.p99 > 0. The later of two for the same point wins.
+  /// Declares a point. Precondition: batch_size >= 1 and time.p99 > 0. The later of two for the same point
+  /// wins.
   void set(CategoryId category, std::uint32_t batch_size, const ExecutionTime& time);
   void set_segment(ModelId model, SegmentKind kind, const ExecutionTime& time);
 

@@ -1,0 +1,25 @@
+// What it costs to hand work to another thread, and an answer to the network: measured, because it varies
+// tenfold between machines and decides where threads should run.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+
+#include "base/time.h"
+
+namespace laxity {
+
+struct Percentiles {
+  Duration p50{}, p99{}, max{};
+};
+
+/// From posting to a sleeping thread until it runs. `from` and `to` are cores; none: anywhere. The sleeper
+/// has been asleep for about a millisecond each time, as an executor between frames is. Blocks for about
+/// samples milliseconds.
+Percentiles measure_wake(std::optional<int> from, std::optional<int> to, std::size_t samples);
+
+/// From the call until the kernel has taken an answer of `size` bytes for a loopback connection. Zero when no
+/// loopback connection can be made.
+Percentiles measure_send(std::size_t size, std::size_t samples);
+
+}  // namespace laxity
