@@ -11,7 +11,7 @@ namespace laxity {
 namespace {
 
 const auto& builtins() {
-  static const std::array kBuiltins = {edf_policy(), fifo_policy()};
+  static const std::array kBuiltins = {edf_policy(), deeprt_policy(), fifo_policy(), batch_policy(), batch_delay_policy()};
   return kBuiltins;
 }
 

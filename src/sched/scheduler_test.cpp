@@ -4,16 +4,16 @@
 #include <gtest/gtest.h>
 
 #include "policy/registry.h"
-#include "tests/oracle/tiny_driver.h"
+#include "sched/tiny_driver.h"
 
 namespace laxity {
 namespace {
 
-using oracle::at;
-using oracle::TinyDriver;
-using oracle::toy_job;
-using oracle::toy_system;
-using oracle::ToyModel;
+using tiny::at;
+using tiny::TinyDriver;
+using tiny::toy_job;
+using tiny::toy_system;
+using tiny::ToyModel;
 
 std::unique_ptr<Policy> policy(std::string_view name, const PolicyOptions& options = {}) {
   return std::move(make_policy(name, options)).value();

@@ -15,7 +15,7 @@
 #include "core/job_id_allocator.h"
 #include "sched/scheduler.h"
 
-namespace laxity::oracle {
+namespace laxity::tiny {
 
 inline Instant at(Duration since_start) { return Instant::from_start(since_start); }
 
@@ -216,4 +216,4 @@ class TinyDriver {
   std::uint64_t sequence_ = 0;
 };
 
-}  // namespace laxity::oracle
+}  // namespace laxity::tiny
