@@ -146,7 +146,7 @@ GTSRB = Recipe(
     name="gtsrb", build=build_gtsrb, labels=GTSRB_LABELS,
     mean=(0.34, 0.31, 0.32), std=(0.27, 0.26, 0.27),
     flips=False, shift=3, brightness=0.4,
-    epochs=6, epochs_small=2, size_small=24, epochs_decay=4, rate=0.05,
+    epochs=5, epochs_small=3, size_small=24, epochs_decay=4, rate=0.05,
     smoothing=0.05,
 )
 
