@@ -1,0 +1,216 @@
+// The parts that policies are made of, each against something slow and obvious; and the registry.
+#include <gtest/gtest.h>
+
+#include <map>
+#include <set>
+#include <vector>
+
+#include "base/rng.h"
+#include "policy/batch_windows.h"
+#include "policy/category_queues.h"
+#include "policy/job_heaps.h"
+#include "policy/registry.h"
+
+namespace laxity {
+namespace {
+
+struct Key {
+  std::int64_t value = 0;
+  JobIndex job = 0;
+  auto operator<=>(const Key&) const = default;
+};
+
+TEST(JobHeaps, AgreesWithOrderedSetsUnderRandomUse) {
+  constexpr std::uint32_t kSlots = 50;
+  constexpr std::size_t kHeaps = 3;
+  Rng rng(1);
+  JobHeaps<Key> heaps(kSlots, kHeaps);
+  std::vector<std::set<Key>> sets(kHeaps);
+  std::map<JobIndex, std::pair<std::size_t, Key>> where;
+  for (int step = 0; step < 200'000; ++step) {
+    const auto job = static_cast<JobIndex>(rng.uniform(0, kSlots - 1));
+    if (const auto found = where.find(job); found != where.end()) {
+      ASSERT_TRUE(heaps.contains(job));
+      heaps.erase(job);
+      sets[found->second.first].erase(found->second.second);
+      where.erase(found);
+    } else {
+      const auto heap = static_cast<std::size_t>(rng.uniform(0, kHeaps - 1));
+      const Key key{rng.uniform(0, 20), job};
+      heaps.push(job, key, heap);
+      sets[heap].insert(key);
+      where[job] = {heap, key};
+    }
+    for (std::size_t heap = 0; heap < kHeaps; ++heap) {
+      ASSERT_EQ(heaps.size(heap), sets[heap].size());
+      if (sets[heap].empty()) continue;
+      ASSERT_EQ(heaps.top_key(heap), *sets[heap].begin());
+    }
+  }
+}
+
+TEST(JobHeaps, AscendingAndDescendingInsertionsLeaveInOrder) {
+  for (const bool ascending : {true, false}) {
+    JobHeaps<Key> heap(1000, 1);
+    for (JobIndex i = 0; i < 1000; ++i) heap.push(i, {ascending ? i : 1000 - i, i});
+    std::int64_t last = -1;
+    while (!heap.empty()) {
+      ASSERT_GT(heap.top_key().value, last);
+      last = heap.top_key().value;
+      heap.pop();
+    }
+  }
+}
+
+TEST(JobHeaps, PushingTwiceAndTakingFromEmptyAreBugs) {
+  JobHeaps<Key> heap(4, 1);
+  EXPECT_DEATH(heap.top(), "check failed");
+  EXPECT_DEATH(heap.erase(2), "check failed");
+  heap.push(2, {1, 2});
+  EXPECT_DEATH(heap.push(2, {1, 2}), "check failed");
+}
+
+TEST(CategoryQueues, KnowsTheFirstOverallAndElsewhere) {
+  CategoryQueues<Key> queues(8, 3);
+  EXPECT_EQ(queues.top_key_elsewhere(CategoryId{0}), std::nullopt);
+  queues.push(0, {5, 0}, CategoryId{0});
+  queues.push(1, {3, 1}, CategoryId{0});
+  queues.push(2, {4, 2}, CategoryId{2});
+  EXPECT_EQ(queues.top(), 1u);
+  EXPECT_EQ(queues.top_key_elsewhere(CategoryId{0})->value, 4);
+  EXPECT_EQ(queues.top_key_elsewhere(CategoryId{1})->value, 3);
+  queues.erase(1);
+  EXPECT_EQ(queues.top(), 2u);
+  EXPECT_EQ(queues.top(CategoryId{0}), 0u);
+  queues.erase(2);
+  EXPECT_EQ(queues.top_key_elsewhere(CategoryId{0}), std::nullopt);
+  EXPECT_EQ(queues.top(), 0u);
+}
+
+Instant at(Duration since_start) { return Instant::from_start(since_start); }
+
+TEST(BatchWindows, FirstFrameOpensAWindowOfHalfItsDeadline) {
+  BatchWindows windows;
+  EXPECT_EQ(windows.joint(), std::nullopt);
+  windows.frame_arrived(at(10ms), 40ms);
+  EXPECT_EQ(windows.joint(), at(30ms));
+  EXPECT_EQ(windows.batch_deadline(), at(50ms));
+  windows.close();
+  EXPECT_EQ(windows.joint(), at(50ms));
+}
+
+TEST(BatchWindows, TighterFrameCutsTheOpenWindow) {
+  BatchWindows windows;
+  windows.frame_arrived(at(0ms), 100ms);
+  windows.frame_arrived(at(10ms), 20ms);
+  EXPECT_EQ(windows.joint(), at(20ms));
+  EXPECT_EQ(windows.batch_deadline(), at(30ms));
+}
+
+TEST(BatchWindows, TighterFrameNeverMovesTheJointBack) {
+  BatchWindows windows;
+  windows.frame_arrived(at(0ms), 100ms);
+  windows.frame_arrived(at(45ms), 20ms);
+  EXPECT_EQ(windows.joint(), at(50ms));
+  EXPECT_EQ(windows.length(), 10ms);
+}
+
+TEST(BatchWindows, LooserFrameChangesNothing) {
+  BatchWindows windows;
+  windows.frame_arrived(at(0ms), 20ms);
+  windows.frame_arrived(at(1ms), 100ms);
+  EXPECT_EQ(windows.joint(), at(10ms));
+  windows.close();
+  EXPECT_EQ(windows.joint(), at(20ms));
+}
+
+// The tight task ends with the tenth window without a frame of it; the window that opens there is the wide one.
+TEST(BatchWindows, GrowsAtTheJointWhereTheTightestTaskEnds) {
+  BatchWindows windows;
+  windows.frame_arrived(at(0ms), 20ms);
+  for (int joint = 1; joint <= 10; ++joint) {
+    windows.frame_arrived(*windows.joint(), 100ms);
+    EXPECT_EQ(windows.joint(), at(joint * 10ms));
+    windows.close();
+  }
+  windows.frame_arrived(*windows.joint(), 100ms);
+  EXPECT_EQ(windows.joint(), at(110ms));
+  EXPECT_EQ(windows.length(), 10ms);  // the eleventh: the tenth without a tight frame
+  windows.close();
+  EXPECT_EQ(windows.length(), 50ms);
+  EXPECT_EQ(windows.joint(), at(160ms));
+}
+
+TEST(BatchWindows, NoWindowIsOpenAfterTenIdleOnes) {
+  BatchWindows windows;
+  windows.frame_arrived(at(0ms), 20ms);
+  int closed = 0;
+  for (; windows.joint(); ++closed) windows.close();
+  EXPECT_EQ(closed, 11);
+  windows.frame_arrived(at(500ms), 30ms);
+  EXPECT_EQ(windows.joint(), at(515ms));
+}
+
+TEST(BatchWindows, FullTableStaysOnTheSafeSide) {
+  BatchWindows windows;
+  for (int i = 0; i < 40; ++i) {
+    const Duration deadline = (100 - i) * 1ms;
+    windows.frame_arrived(at(0ms), deadline);
+    ASSERT_LE(windows.length(), deadline / 2);
+  }
+  for (int i = 0; i < 40; ++i) {
+    const Duration deadline = (61 + i) * 1ms;
+    windows.frame_arrived(at(0ms), deadline);
+    ASSERT_LE(windows.length(), deadline / 2);
+  }
+}
+
+TEST(BatchWindows, DeadlineInThePastStillMovesTimeOn) {
+  BatchWindows windows;
+  windows.frame_arrived(at(5ms), -3ms);
+  EXPECT_EQ(windows.joint(), at(5ms + 1ns));
+}
+
+TEST(Registry, MakesEachPolicyThatItLists) {
+  EXPECT_GE(policies().size(), 5u);
+  for (const PolicyInfo& info : policies()) {
+    auto made = make_policy(info.name, {});
+    ASSERT_TRUE(made) << info.name;
+    EXPECT_EQ((*made)->name(), info.name);
+    EXPECT_FALSE(info.summary.empty() || info.source.empty() || info.cost.empty());
+    for (const PolicyOption& option : info.options) {
+      EXPECT_TRUE(option.minimum <= option.default_value && option.default_value <= option.maximum) << option.name;
+      EXPECT_TRUE(make_policy(info.name, {{std::string(option.name), option.maximum}})) << option.name;
+    }
+  }
+}
+
+TEST(Registry, UnknownPolicyNamesTheNearest) {
+  const auto made = make_policy("depert", {});
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().code, ErrorCode::kNotFound);
+  EXPECT_NE(made.error().message.find("did you mean 'deeprt'"), std::string::npos) << made.error().message;
+}
+
+TEST(Registry, UnknownOptionNamesTheNearest) {
+  const auto made = make_policy("deeprt", {{"early_baching", 1}});
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().code, ErrorCode::kNotFound);
+  EXPECT_NE(made.error().message.find("did you mean 'early_batching'"), std::string::npos) << made.error().message;
+}
+
+TEST(Registry, ValueOutOfRangeSaysTheRange) {
+  const auto made = make_policy("deeprt", {{"early_batching", 3}});
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().code, ErrorCode::kInvalidArgument);
+  EXPECT_NE(made.error().message.find("expected 0 to 2, found 3"), std::string::npos) << made.error().message;
+}
+
+TEST(Registry, OptionOfAPolicyWithoutAny) {
+  const auto made = make_policy("fifo", {{"size", 3}});
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().code, ErrorCode::kNotFound);
+}
+
+}  // namespace
+}  // namespace laxity
