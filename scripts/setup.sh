@@ -44,6 +44,7 @@ libcli11-dev            command line
 libspdlog-dev           log
 libturbojpeg0-dev       JPEG
 libspng-dev             PNG
+liblzma-dev             reads packed accuracy tables
 libconcurrentqueue-dev  mailboxes between threads
 libreaderwriterqueue-dev  mailboxes between threads
 libgtest-dev            tests

@@ -39,7 +39,10 @@ RANDOM = re.compile(r"\bstd::\w+_distribution\b|\brandom_device\b|\bstd::shuffle
 UNORDERED = re.compile(r"\bunordered_(?:multi)?(?:map|set)\b")
 FLOATING = re.compile(r"\b(?:double|float)\b")
 # Measures what waking a thread costs: it has to make two.
-THREAD_FILES = {"src/profile/wake_cost.cpp"}
+THREAD_FILES = {
+    "src/profile/wake_cost.cpp",  # measures what waking one costs
+    "src/server/server.cpp",      # the network thread, settled by live/placement
+}
 THREAD = re.compile(r"\bstd::(?:thread|jthread|async)\b(?!::)|\bpthread_create\b")
 LOCK = re.compile(r"\bstd::(?:mutex|shared_mutex|recursive_mutex|condition_variable\w*|atomic\w*)\b"
                   r"|\bthread_local\b")
