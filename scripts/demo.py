@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The orchestration of scripts/demo.sh: profile, serve, play cameras, simulate, compare. Standard library only."""
+"""What scripts/demo.sh runs: profile, serve, play cameras, simulate, compare. Standard library only."""
 import argparse
 import json
 import os
@@ -38,7 +38,7 @@ def run_json(command):
 
 
 def capacity_per_s(profile):
-    """Frames a second of the demo's mix: half of each model, half of each deadline (docs/model.md, Capacity)."""
+    """Frames a second of the demo's mix: each model and each deadline alike (docs/model.md, Capacity)."""
     seconds_per_frame = 0.0
     for model in MODELS:
         for deadline in DEADLINES_MS:
@@ -58,8 +58,8 @@ def write_scenario(folder, load, cameras, duration_s, seed):
         model = MODELS[(camera // 2) % 2]
         text += ["[[task]]", f'name = "cam-{camera}"', f'model = "{model}"', 'arrival = "periodic"',
                  f"period_ms = {1000 / FPS:.6f}", f"phase_ms = {1000 / FPS * camera / cameras:.6f}",
-                 f"jitter_ms = {JITTER_MS}", f"deadline_ms = {DEADLINES_MS[camera % 2]}", 'kind = "firm"',
-                 f'input = "{SAMPLES[model]}"', 'admission = "request"', ""]
+                 f"jitter_ms = {JITTER_MS}", f"deadline_ms = {DEADLINES_MS[camera % 2]}",
+                 'kind = "firm"', f'input = "{SAMPLES[model]}"', 'admission = "request"', ""]
     path = folder / f"load-{load:.0%}.toml".replace("%", "")
     path.write_text("\n".join(text))
     return path
@@ -102,17 +102,20 @@ def on_time_rate(run):
     return percent(totals["on_time"], totals["jobs"])
 
 
+COLUMNS = "{:8}{:>6}{:>7}{:>9}{:>7}{:>9}{:>9}{:>9}{:>9}{:>10}{:>12}"
+
+
 def table(live, simulated):
-    rows = [f"{'policy':8}{'load':>6}{'sent':>7}{'on time':>9}{'late':>7}{'dropped':>9}"
-            f"{'p50':>9}{'p99':>9}{'max':>9}{'accuracy':>10}{'simulated':>12}"]
-    rows.append(f"{'':8}{'':>6}{'':>7}{'':>9}{'':>7}{'':>9}{'':>9}{'ms':^9}{'':>9}{'all':>10}{'on time':>12}")
+    rows = [COLUMNS.format("policy", "load", "sent", "on time", "late", "dropped", "p50 ms", "p99 ms", "max ms",
+                           "accuracy", "simulated")]
     for run, twin in zip(live, simulated):
         t = run["totals"]
+        ms = t["response_ms"]
         accuracy = t.get("accuracy_all")
-        rows.append(f"{run['policy']:8}{run['load_fraction']:>6.0%}{t['jobs']:>7}{on_time_rate(run):>8.1f}%"
-                    f"{t['late']:>7}{t['dropped'] + t['rejected'] + t['failed']:>9}"
-                    f"{t['response_ms']['p50']:>9.1f}{t['response_ms']['p99']:>9.1f}{t['response_ms']['max']:>9.1f}"
-                    f"{'–' if accuracy is None else format(accuracy, '.3f'):>10}{on_time_rate(twin):>11.1f}%")
+        rows.append(COLUMNS.format(
+            run["policy"], f"{run['load_fraction']:.0%}", t["jobs"], f"{on_time_rate(run):.1f} %", t["late"],
+            t["dropped"] + t["rejected"] + t["failed"], *(f"{ms[p] or 0:.1f}" for p in ("p50", "p99", "max")),
+            "–" if accuracy is None else f"{accuracy:.3f}", f"{on_time_rate(twin):.1f} %"))
     return "\n".join(rows)
 
 
@@ -122,9 +125,9 @@ def meaning(live, simulated):
     worst = max(abs(on_time_rate(a) - on_time_rate(b)) for a, b in zip(live, simulated))
     possible = 100 / LOADS[-1]
     over = LOADS[-1]
-    return (f"At {over:.0%} of what this machine can do, at most {possible:.0f} % can be in time: edf answered "
+    return (f"At {over:.0%} of what this machine can do, at most {possible:.0f} % can be in time: edf answered\n"
             f"{rate['edf', over]:.1f} % in time, deeprt (without admission) {rate['deeprt', over]:.1f} %, fifo "
-            f"{rate['fifo', over]:.1f} %; the simulator was within {worst:.1f} percentage points of the live runs.")
+            f"{rate['fifo', over]:.1f} %;\nthe simulator was within {worst:.1f} percentage points of the live runs.")
 
 
 def main():
@@ -147,16 +150,19 @@ def main():
         profile_file = folder / "profile.json"
 
         say("1. How long do the shipped networks take on this machine?")
-        profile = run_json([laxity, "profile", "--config", config, "--quick", "--json", "--out", profile_file]
-                           + [word for d in DEADLINES_MS for word in ("--deadline-ms", str(d))])
+        deadlines = [word for d in DEADLINES_MS for word in ("--deadline-ms", str(d))]
+        profile = run_json([laxity, "profile", "--config", config, "--quick", "--json", "--out", profile_file,
+                            *deadlines])
         capacity = capacity_per_s(profile)
         say(f"   capacity of the mix: {capacity:.0f} frames a second, {capacity / FPS:.1f} cameras of {FPS} fps\n")
 
-        scenarios = [write_scenario(folder, load, max(1, round(load * capacity / FPS)), duration_s, arguments.seed)
-                     for load in LOADS]
+        scenarios = []
+        for load in LOADS:
+            cameras = max(1, round(load * capacity / FPS))
+            scenarios.append(write_scenario(folder, load, cameras, duration_s, arguments.seed))
         live, simulated, machine = [], [], None
-        say(f"2. Cameras play real pictures for {duration_s} s a run; {DEADLINES_MS[0]} ms and {DEADLINES_MS[1]} ms "
-            f"deadlines by turns")
+        say(f"2. Cameras play real pictures, {duration_s} s a run; deadlines of {DEADLINES_MS[0]} ms and "
+            f"{DEADLINES_MS[1]} ms by turns")
         for policy in POLICIES:
             server = Server(laxity, config, policy, profile_file)
             try:
@@ -170,8 +176,8 @@ def main():
             finally:
                 server.stop()
         for policy in POLICIES:
-            document = run_json([laxity, "simulate", *scenarios, "--policy", policy, "--config", config, "--profile",
-                                 profile_file, "--json", "--seed", str(arguments.seed)])
+            document = run_json([laxity, "simulate", *scenarios, "--policy", policy, "--config", config,
+                                 "--profile", profile_file, "--json", "--seed", str(arguments.seed)])
             simulated += document["runs"]
 
         if arguments.json:
@@ -181,9 +187,9 @@ def main():
             print("\nLive, with the simulator's on-time rate from the same profile beside it\n")
             print(table(live, simulated))
             print("\n" + meaning(live, simulated) + "\n")
-            print("Next: serve your own network          laxity serve --models DIR   (any folder with an .onnx file)\n"
-                  "      see how it is set up            laxity serve --help; docs/configuration.md\n"
-                  "      try it without any machine      laxity simulate scenarios/eight_cameras.toml --policy edf")
+            print("Next: serve your own network       laxity serve --models DIR   (any folder with an .onnx file)\n"
+                  "      set it up your way           laxity serve --help, docs/configuration.md\n"
+                  "      try it in virtual time       laxity simulate scenarios/eight_cameras.toml --policy edf")
             print(f"      (laxity is {arguments.laxity})")
         if arguments.keep:
             kept_profile = root / "build" / "demo-profile.json"
@@ -191,8 +197,7 @@ def main():
             command = [str(laxity), "serve", "--models", "models", "--profile", str(kept_profile)]
             process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL,
                                        stderr=subprocess.DEVNULL)
-            say(f"kept: `{' '.join(command)}` runs as process {process.pid} on http://127.0.0.1:8000; "
-                f"stop it with: kill {process.pid}")
+            say(f"kept on http://127.0.0.1:8000: {' '.join(command)}\nstop it with: kill {process.pid}")
 
 
 if __name__ == "__main__":

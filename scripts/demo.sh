@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The main job on real input: installs what is missing, builds, profiles the shipped networks, serves real pictures
-# from jittery 30 fps cameras under three policies and three loads, and shows the simulator's prediction beside it.
+# The main job on real input: installs what is missing, builds, profiles the shipped networks, serves real
+# pictures from jittery 30 fps cameras under three policies and three loads, and shows the simulator's prediction
+# beside each run.
 #
 #   scripts/demo.sh [--json] [--full] [--keep] [--seed N]
 #
@@ -12,7 +13,7 @@ cd "$(dirname "$0")/.."
 
 for argument in "$@"; do
   case "$argument" in
-    -h | --help) sed -n '2,9p' "$0" | sed 's/^# \{0,1\}//'; exit 0 ;;
+    -h | --help) sed -n '2,10p' "$0" | sed 's/^# \{0,1\}//'; exit 0 ;;
   esac
 done
 

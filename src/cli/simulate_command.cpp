@@ -1,0 +1,222 @@
+// laxity simulate: scenarios in virtual time, swarms of seeds, text scenarios with expected decisions.
+#include <time.h>
+
+#include <cstdio>
+#include <fstream>
+#include <memory>
+
+#include "cli/assembly.h"
+#include "cli/commands.h"
+#include "cli/output.h"
+#include "cli/trace_file.h"
+#include "sim/oracle.h"
+#include "sim/scenario.h"
+#include "sim/simulator.h"
+#include "sim/swarm.h"
+#include "sim/text_scenario.h"
+
+namespace laxity {
+namespace {
+
+struct SimulateFlags {
+  std::vector<std::string> scenarios, policies;
+  std::string config, models, profile, trace;
+  std::optional<std::uint64_t> seed;
+  std::uint64_t seeds = 0;
+  bool check = false, update = false, json = false, measure = false;
+};
+
+std::uint64_t monotonic_ns() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+ProgressBar* swarm_bar = nullptr;
+std::uint64_t swarm_total = 0;
+
+int run_swarm_command(const SimulateFlags& flags) {
+  ProgressBar bar;
+  swarm_bar = &bar;
+  swarm_total = flags.seeds;
+  const SwarmReport report = run_swarm(flags.seed.value_or(1), flags.seeds, [](std::uint64_t done) {
+    swarm_bar->update(done, swarm_total, "random systems, workloads and faults");
+  });
+  swarm_bar = nullptr;
+  if (flags.json) {
+    std::printf("{\"seeds\": %llu, \"jobs\": %llu, \"events\": %llu, \"failed_seed\": %s}\n",
+                static_cast<unsigned long long>(report.seeds_run),
+                static_cast<unsigned long long>(report.jobs), static_cast<unsigned long long>(report.events),
+                report.failure ? std::to_string(report.failure->seed).c_str() : "null");
+  } else if (!report.failure) {
+    std::printf("%llu seeds, %llu jobs, %llu events: every invariant held\n",
+                static_cast<unsigned long long>(report.seeds_run),
+                static_cast<unsigned long long>(report.jobs), static_cast<unsigned long long>(report.events));
+  }
+  if (!report.failure) return to_int(ExitStatus::kDone);
+  std::fprintf(stderr, "laxity: seed %llu: %s\nreproduce: laxity simulate --seeds 1 --seed %llu\n",
+               static_cast<unsigned long long>(report.failure->seed), report.failure->message.c_str(),
+               static_cast<unsigned long long>(report.failure->seed));
+  return to_int(ExitStatus::kNo);
+}
+
+/// Runs a text scenario; with `update` rewrites its file, else prints how it differs. Returns whether it
+/// agreed.
+Result<bool> run_text(const std::string& path, const TextScenario& scenario, bool update) {
+  auto found = run_text_scenario(scenario);
+  if (!found) return found.error();
+  const std::string differs = difference(scenario, *found);
+  if (differs.empty()) {
+    std::printf("%s: as expected\n", path.c_str());
+    return true;
+  }
+  if (!update) {
+    std::printf("%s: differs (expected -, found +)\n%s", path.c_str(), differs.c_str());
+    return false;
+  }
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  file << updated(scenario, *found);
+  if (!file.flush()) return failed_precondition(path + ": cannot be written");
+  std::printf("%s: updated\n", path.c_str());
+  return true;
+}
+
+/// Confidences and truth of the models that have an oracle table beside them.
+struct Oracles {
+  std::vector<std::unique_ptr<OracleTable>> tables;
+  std::vector<const OracleTable*> by_model;
+};
+Result<Oracles> read_oracles(const std::string& models_folder, const Catalog& catalog) {
+  Oracles oracles;
+  for (const Model& model : catalog.models) {
+    const std::string path = models_folder + "/" + model.name + "/oracle.csv.xz";
+    oracles.by_model.push_back(nullptr);
+    if (!std::ifstream(path)) continue;
+    auto table = read_oracle(path);
+    if (!table) return table.error();
+    oracles.tables.push_back(std::make_unique<OracleTable>(std::move(*table)));
+    oracles.by_model.back() = oracles.tables.back().get();
+  }
+  return oracles;
+}
+
+Result<ServeConfig> config_of(const SimulateFlags& flags) {
+  const std::uint32_t cores = this_machine().cores;
+  auto config =
+      flags.config.empty() ? Result<ServeConfig>(default_config(cores)) : read_config(flags.config, cores);
+  if (!config) return config.error();
+  if (!flags.models.empty()) config->models = flags.models;
+  if (!flags.profile.empty()) config->profile = flags.profile;
+  return config;
+}
+
+Status simulate_all(const SimulateFlags& flags, ResultDocument& document) {
+  auto config = config_of(flags);
+  if (!config) return config.error();
+  std::optional<Assembly> assembly;  // only when a scenario does not bring its own system
+  const std::vector<std::string> names =
+      flags.policies.empty() ? std::vector{config->policy} : flags.policies;
+
+  for (const std::string& path : flags.scenarios) {
+    auto any = load_scenario(path);
+    if (!any) return any.error();
+    const auto* scenario = std::get_if<Scenario>(&*any);
+    if (scenario == nullptr) {
+      return invalid_argument(path + ": a scenario with expected decisions; run it with --check or --update");
+    }
+    if (!scenario->system && !assembly) {
+      ProgressBar bar;
+      auto made = assemble(*config, true,
+                           [&bar](auto done, auto total, auto label) { bar.update(done, total, label); });
+      if (!made) return made.error();
+      assembly.emplace(std::move(*made));
+      document.machine = assembly->machine;
+    }
+    const SystemModel& system = scenario->system ? *scenario->system : assembly->system;
+    Oracles oracles;
+    if (!scenario->system) {
+      auto read = read_oracles(config->models, system.catalog);
+      if (!read) return read.error();
+      oracles = std::move(*read);
+    }
+    for (const std::string& policy : names) {
+      const std::uint64_t seed = flags.seed.value_or(scenario->seed);
+      const PolicyOptions options = policy == config->policy ? config->policy_options : PolicyOptions{};
+      SimulationOptions simulation;
+      simulation.oracles = oracles.by_model;
+      if (assembly) {
+        simulation.wake = assembly->wake_typical;
+        simulation.reply = assembly->wake_typical;
+      }
+      simulation.clock_ns = flags.measure ? &monotonic_ns : nullptr;
+      auto trace =
+          open_trace(flags.trace, system, policy, options, document.machine, config->trace_size_max_mb);
+      if (!trace) return trace.error();
+      simulation.trace = trace->sink();
+      auto output = simulate(*scenario, system, policy, options, seed, simulation);
+      if (!output) return output.error();
+      if (Status closed = trace->close(); !closed) return closed;
+      document.runs.push_back(std::move(output->result));
+    }
+  }
+  return Unit{};
+}
+
+int run_simulate(const SimulateFlags& flags) {
+  if (flags.seeds > 0) return run_swarm_command(flags);
+  if (flags.scenarios.empty()) {
+    return report(
+        invalid_argument("simulate: expected a scenario file (see scenarios/), or --seeds N for a swarm"));
+  }
+  if (flags.check || flags.update) {
+    bool agreed = true;
+    for (const std::string& path : flags.scenarios) {
+      auto any = load_scenario(path);
+      if (!any) return report(any.error());
+      const auto* text = std::get_if<TextScenario>(&*any);
+      if (text == nullptr) {
+        return report(
+            invalid_argument(path + ": expected a scenario with expected decisions (a line `---`)"));
+      }
+      auto agrees = run_text(path, *text, flags.update);
+      if (!agrees) return report(agrees.error());
+      agreed = agreed && *agrees;
+    }
+    return to_int(agreed ? ExitStatus::kDone : ExitStatus::kNo);
+  }
+  if (!flags.trace.empty() && (flags.scenarios.size() > 1 || flags.policies.size() > 1)) {
+    return report(invalid_argument("simulate: --trace records one run; give one scenario and one policy"));
+  }
+  ResultDocument document;
+  document.command = "simulate";
+  document.machine = this_machine();
+  document.machine.engine = "simulated";
+  if (Status status = simulate_all(flags, document); !status) return report(status.error());
+  std::printf("%s\n", (flags.json ? to_json(document) : to_table(document)).c_str());
+  return to_int(ExitStatus::kDone);
+}
+
+}  // namespace
+
+void add_simulate_command(CLI::App& app, int& status) {
+  CLI::App* command = app.add_subcommand(
+      "simulate",
+      "Run scenarios in virtual time, from a profile, through the production scheduler\n\n"
+      "  $ laxity simulate scenarios/three_models_overload.toml --policy fifo --policy edf\n");
+  const auto flags = std::make_shared<SimulateFlags>();
+  command->add_option("scenario", flags->scenarios, "Scenario files (docs/scenarios.md)");
+  command->add_option("--policy", flags->policies, "Policy; several are run one after the other");
+  command->add_option("--config", flags->config, "laxity.toml: executors, limits, models");
+  command->add_option("--models", flags->models, "Model repository");
+  command->add_option("--profile", flags->profile, "Execution times; default: this machine's own");
+  command->add_option("--seed", flags->seed, "Instead of the scenario's");
+  command->add_option("--seeds", flags->seeds, "Swarm: so many random systems, audited after every event");
+  command->add_option("--trace", flags->trace, "Record the run for `laxity replay`");
+  command->add_flag("--check", flags->check, "Text scenarios: compare with the expected decisions");
+  command->add_flag("--update", flags->update, "Text scenarios: rewrite the expected decisions");
+  command->add_flag("--measure", flags->measure, "Time each decision (the output then varies)");
+  command->add_flag("--json", flags->json, "One JSON object on standard output");
+  command->callback([flags, &status] { status = run_simulate(*flags); });
+}
+
+}  // namespace laxity
