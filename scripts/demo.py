@@ -70,7 +70,8 @@ class Server:
 
     def __init__(self, laxity, config, policy, profile):
         self.process = subprocess.Popen(
-            [laxity, "serve", "--config", config, "--policy", policy, "--profile", profile, "--http-port", "0"],
+            [laxity, "serve", "--config", config, "--policy", policy, "--profile", profile,
+             "--http-port", "0"],
             stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
         self.url = None
         words = []
@@ -106,8 +107,8 @@ COLUMNS = "{:8}{:>6}{:>7}{:>9}{:>7}{:>9}{:>9}{:>9}{:>9}{:>10}{:>12}"
 
 
 def table(live, simulated):
-    rows = [COLUMNS.format("policy", "load", "sent", "on time", "late", "dropped", "p50 ms", "p99 ms", "max ms",
-                           "accuracy", "simulated")]
+    rows = [COLUMNS.format("policy", "load", "sent", "on time", "late", "dropped", "p50 ms", "p99 ms",
+                           "max ms", "accuracy", "simulated")]
     for run, twin in zip(live, simulated):
         t = run["totals"]
         ms = t["response_ms"]
@@ -125,15 +126,16 @@ def meaning(live, simulated):
     worst = max(abs(on_time_rate(a) - on_time_rate(b)) for a, b in zip(live, simulated))
     possible = 100 / LOADS[-1]
     over = LOADS[-1]
-    return (f"At {over:.0%} of what this machine can do, at most {possible:.0f} % can be in time: edf answered\n"
-            f"{rate['edf', over]:.1f} % in time, deeprt (without admission) {rate['deeprt', over]:.1f} %, fifo "
-            f"{rate['fifo', over]:.1f} %;\nthe simulator was within {worst:.1f} percentage points of the live runs.")
+    return (f"At {over:.0%} of what this machine can do, at most {possible:.0f} % can be in time:\n"
+            f"edf answered {rate['edf', over]:.1f} % in time, deeprt (without admission) "
+            f"{rate['deeprt', over]:.1f} %, fifo {rate['fifo', over]:.1f} %;\n"
+            f"the simulator was within {worst:.1f} percentage points of the live runs.")
 
 
 def main():
     parser = argparse.ArgumentParser(prog="scripts/demo.sh")
     parser.add_argument("--laxity", required=True, type=pathlib.Path, help=argparse.SUPPRESS)
-    parser.add_argument("--json", action="store_true", help="one JSON object on standard output, nothing else")
+    parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
     parser.add_argument("--full", action="store_true", help="20 s a run instead of 3 s")
     parser.add_argument("--keep", action="store_true", help="leave a server running afterwards")
     parser.add_argument("--seed", type=int, default=1)
@@ -154,7 +156,8 @@ def main():
         profile = run_json([laxity, "profile", "--config", config, "--quick", "--json", "--out", profile_file,
                             *deadlines])
         capacity = capacity_per_s(profile)
-        say(f"   capacity of the mix: {capacity:.0f} frames a second, {capacity / FPS:.1f} cameras of {FPS} fps\n")
+        say(f"   capacity of the mix: {capacity:.0f} frames a second, {capacity / FPS:.1f} cameras of "
+            f"{FPS} fps\n")
 
         scenarios = []
         for load in LOADS:
@@ -187,9 +190,9 @@ def main():
             print("\nLive, with the simulator's on-time rate from the same profile beside it\n")
             print(table(live, simulated))
             print("\n" + meaning(live, simulated) + "\n")
-            print("Next: serve your own network       laxity serve --models DIR   (any folder with an .onnx file)\n"
-                  "      set it up your way           laxity serve --help, docs/configuration.md\n"
-                  "      try it in virtual time       laxity simulate scenarios/eight_cameras.toml --policy edf")
+            print("Next: serve your own network   laxity serve --models DIR   (a folder with an .onnx file)\n"
+                  "      set it up your way       laxity serve --help, docs/configuration.md\n"
+                  "      try it in virtual time   laxity simulate scenarios/eight_cameras.toml")
             print(f"      (laxity is {arguments.laxity})")
         if arguments.keep:
             kept_profile = root / "build" / "demo-profile.json"
