@@ -18,7 +18,11 @@ for argument in "$@"; do
 done
 
 scripts/setup.sh >&2
-cmake --preset release >build-release.log 2>&1 || { cat build-release.log >&2; rm -f build-release.log; exit 3; }
+cmake --preset release >build-release.log 2>&1 || {
+  cat build-release.log >&2
+  rm -f build-release.log
+  exit 3
+}
 rm -f build-release.log
 echo "building (release); the first time takes a few minutes …" >&2
 cmake --build --preset release --target laxity -- -j"$(nproc)" >&2

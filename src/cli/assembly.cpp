@@ -47,14 +47,16 @@ std::vector<std::byte> read_bytes(const std::filesystem::path& path) {
   return {first, first + text.size()};
 }
 
-/// The sample pictures beside the models, `samples/<model>-test/`: decoding is timed on real ones where there are any.
+/// The sample pictures beside the models, `samples/<model>-test/`: decoding is timed on real ones where there
+/// are any.
 std::map<std::string, std::vector<std::vector<std::byte>>> sample_pictures(const std::string& models_folder,
                                                                            const Repository& repository) {
   std::map<std::string, std::vector<std::vector<std::byte>>> pictures;
   for (const LoadedModel& model : repository.models()) {
     if (!model.preprocess) continue;
     std::error_code failure;
-    const std::filesystem::path folder = std::filesystem::path(models_folder) / "samples" / (model.name + "-test");
+    const std::filesystem::path folder =
+        std::filesystem::path(models_folder) / "samples" / (model.name + "-test");
     for (const auto& entry : std::filesystem::directory_iterator(folder, failure)) {
       const std::string ending = entry.path().extension().string();
       if (ending != ".png" && ending != ".jpg" && ending != ".jpeg") continue;
@@ -71,7 +73,8 @@ Status make_engines(const ServeConfig& config, Assembly& assembly) {
   for (const ExecutorConfig& entry : config.executors) {
     Engine* engine = assembly.engines.front().get();
     if (entry.kind == ExecutorKind::kCuda) {
-      return failed_precondition("executor '" + entry.name + "': kind cuda needs an ONNX Runtime with a CUDA provider; " +
+      return failed_precondition("executor '" + entry.name +
+                                 "': kind cuda needs an ONNX Runtime with a CUDA provider; " +
                                  std::string(engine->version()) + " was loaded with the CPU provider only");
     }
     if (entry.kind == ExecutorKind::kEmulated) {
@@ -118,11 +121,13 @@ Status find_table(const ServeConfig& config, bool may_measure, const Progress& p
     profile = measure_profile(config, assembly, true, {}, progress);
     if (!profile) return profile.error();
     // A table that cannot be kept is still good for this run.
-    if (Status kept = write_profile(*profile, assembly.profile_path); !kept) assembly.profile_path = "(not kept)";
+    if (Status kept = write_profile(*profile, assembly.profile_path); !kept)
+      assembly.profile_path = "(not kept)";
   }
   if (!profile) {
     if (!is_auto || !is_missing) return profile.error();
-    return failed_precondition("no profile of these networks on this machine yet: make one with `laxity profile`");
+    return failed_precondition(
+        "no profile of these networks on this machine yet: make one with `laxity profile`");
   }
   if (Status fits = check_machine(*profile, assembly.machine); !fits) {
     return Error{fits.error().code, assembly.profile_path + ": " + fits.error().message};

@@ -72,17 +72,15 @@ TEST_P(BadConfig, IsRefusedWithWordsThatHelp) {
   EXPECT_NE(config.error().message.find("x.toml"), std::string::npos) << config.error().message;
 }
 
-INSTANTIATE_TEST_SUITE_P(Config, BadConfig,
-                         testing::Values(BadCase{"polcy = \"edf\"", "policy"},
-                                         BadCase{"[http]\nprot = 1", "port"},
-                                         BadCase{"[http]\nport = 70000", "65535"},
-                                         BadCase{"[http]\nport = \"a\"", "port"},
-                                         BadCase{"[limits]\nbatch_size_max = 65", "64"},
-                                         BadCase{"policy = \"edff\"", "edf"},
-                                         BadCase{"[[executor]]\nkind = \"gpu\"", "cuda"},
-                                         BadCase{"[[executor]]\nkind = \"emulated\"", "table"},
-                                         BadCase{"[[executor]]\nsegments_only = true", "at least one executor"},
-                                         BadCase{"policy = ", "x.toml"}));
+INSTANTIATE_TEST_SUITE_P(
+    Config, BadConfig,
+    testing::Values(BadCase{"polcy = \"edf\"", "policy"}, BadCase{"[http]\nprot = 1", "port"},
+                    BadCase{"[http]\nport = 70000", "65535"}, BadCase{"[http]\nport = \"a\"", "port"},
+                    BadCase{"[limits]\nbatch_size_max = 65", "64"}, BadCase{"policy = \"edff\"", "edf"},
+                    BadCase{"[[executor]]\nkind = \"gpu\"", "cuda"},
+                    BadCase{"[[executor]]\nkind = \"emulated\"", "table"},
+                    BadCase{"[[executor]]\nsegments_only = true", "at least one executor"},
+                    BadCase{"policy = ", "x.toml"}));
 
 }  // namespace
 }  // namespace laxity

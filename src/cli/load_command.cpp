@@ -23,7 +23,8 @@ int run_load_command(const LoadFlags& flags) {
   if (!any) return report(any.error());
   auto* scenario = std::get_if<Scenario>(&*any);
   if (scenario == nullptr) {
-    return report(invalid_argument(flags.scenario + ": a scenario with expected decisions; load plays TOML scenarios"));
+    return report(
+        invalid_argument(flags.scenario + ": a scenario with expected decisions; load plays TOML scenarios"));
   }
   if (flags.seed) scenario->seed = *flags.seed;
   if (flags.duration_s) scenario->duration = Duration(static_cast<std::int64_t>(*flags.duration_s * 1e9));
@@ -56,7 +57,8 @@ void add_load_command(CLI::App& app, int& status) {
   command->add_option("--protocol", flags->protocol, "http")->check(CLI::IsMember({"http"}));
   command->add_option("--samples", flags->samples, "Folder of sample sets; default models/samples");
   command->add_option("--seed", flags->seed, "Instead of the scenario's");
-  command->add_option("--duration-s", flags->duration_s, "Instead of the scenario's")->check(CLI::Range(0.01, 86400.0));
+  command->add_option("--duration-s", flags->duration_s, "Instead of the scenario's")
+      ->check(CLI::Range(0.01, 86400.0));
   command->add_option("--core", flags->core, "Core of the client's thread")->check(CLI::Range(0, 4095));
   command->add_flag("--json", flags->json, "One JSON object on standard output");
   command->callback([flags, &status] { status = run_load_command(*flags); });

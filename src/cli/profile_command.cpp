@@ -22,13 +22,13 @@ struct ProfileFlags {
 double milliseconds(Duration d) { return static_cast<double>(d.count()) / 1e6; }
 
 void print_table(const Profile& profile, const std::string& path) {
-  std::printf("%-28s %6s %10s %10s %10s %14s %9s\n", "model/variant/stage", "batch", "p50 ms", "p99 ms", "max ms",
-              "after idle ms", "samples");
+  std::printf("%-28s %6s %10s %10s %10s %14s %9s\n", "model/variant/stage", "batch", "p50 ms", "p99 ms",
+              "max ms", "after idle ms", "samples");
   for (const ProfiledBatch& e : profile.execution) {
     const std::string what = e.model + "/" + e.variant + "/" + std::to_string(e.stage);
-    std::printf("%-28s %6u %10.3f %10.3f %10.3f %14.3f %9llu\n", what.c_str(), e.batch_size, milliseconds(e.time.p50),
-                milliseconds(e.time.p99), milliseconds(e.time.max), milliseconds(e.time.after_idle_p99),
-                static_cast<unsigned long long>(e.time.samples));
+    std::printf("%-28s %6u %10.3f %10.3f %10.3f %14.3f %9llu\n", what.c_str(), e.batch_size,
+                milliseconds(e.time.p50), milliseconds(e.time.p99), milliseconds(e.time.max),
+                milliseconds(e.time.after_idle_p99), static_cast<unsigned long long>(e.time.samples));
   }
   for (const ProfiledSegment& e : profile.segments) {
     std::printf("%-28s %6s %10.3f %10.3f %10.3f %14s %9llu\n", (e.model + " " + name(e.kind)).c_str(), "",
@@ -42,7 +42,8 @@ void print_table(const Profile& profile, const std::string& path) {
 }
 
 /// The profile's own JSON with the capacity at each deadline beside it.
-std::string with_capacity(const Profile& profile, const SystemModel& system, const std::vector<double>& deadlines_ms) {
+std::string with_capacity(const Profile& profile, const SystemModel& system,
+                          const std::vector<double>& deadlines_ms) {
   auto document = nlohmann::ordered_json::parse(to_json(profile));
   auto capacity = nlohmann::ordered_json::array();
   for (std::size_t i = 0; i < system.catalog.models.size(); ++i) {
@@ -61,7 +62,8 @@ std::string with_capacity(const Profile& profile, const SystemModel& system, con
 
 int run_profile(const ProfileFlags& flags) {
   const std::uint32_t cores = this_machine().cores;
-  auto config = flags.config.empty() ? Result<ServeConfig>(default_config(cores)) : read_config(flags.config, cores);
+  auto config =
+      flags.config.empty() ? Result<ServeConfig>(default_config(cores)) : read_config(flags.config, cores);
   if (!config) return report(config.error());
   if (!flags.models_folder.empty()) config->models = flags.models_folder;
   auto assembly = load_models(*config);
@@ -92,17 +94,20 @@ int run_profile(const ProfileFlags& flags) {
 }  // namespace
 
 void add_profile_command(CLI::App& app, int& status) {
-  CLI::App* command = app.add_subcommand(
-      "profile",
-      "Measure how long every model, stage and batch size takes on this machine\n\n"
-      "  $ laxity profile --models models --quick\n");
+  CLI::App* command =
+      app.add_subcommand("profile",
+                         "Measure how long every model, stage and batch size takes on this machine\n\n"
+                         "  $ laxity profile --models models --quick\n");
   const auto flags = std::make_shared<ProfileFlags>();
   command->add_option("--models", flags->models_folder, "Model repository");
   command->add_option("--model", flags->models, "Only this model; may be given several times");
   command->add_option("--config", flags->config, "laxity.toml: executors, limits, models");
-  command->add_flag("--quick", flags->quick, "Batch sizes 1, 2, 4, … only; under 20 s for the shipped networks");
-  command->add_option("--out", flags->out, "Where to keep it; default: this machine's own, in the user's cache folder");
-  command->add_option("--deadline-ms", flags->deadlines_ms, "With --json: also print the capacity within this deadline");
+  command->add_flag("--quick", flags->quick,
+                    "Batch sizes 1, 2, 4, … only; under 20 s for the shipped networks");
+  command->add_option("--out", flags->out,
+                      "Where to keep it; default: this machine's own, in the user's cache folder");
+  command->add_option("--deadline-ms", flags->deadlines_ms,
+                      "With --json: also print the capacity within this deadline");
   command->add_flag("--json", flags->json, "One JSON object on standard output");
   command->callback([flags, &status] { status = run_profile(*flags); });
 }

@@ -24,7 +24,8 @@ struct ServeFlags {
 
 Result<ServeConfig> config_of(const ServeFlags& flags) {
   const std::uint32_t cores = this_machine().cores;
-  auto config = flags.config.empty() ? Result<ServeConfig>(default_config(cores)) : read_config(flags.config, cores);
+  auto config =
+      flags.config.empty() ? Result<ServeConfig>(default_config(cores)) : read_config(flags.config, cores);
   if (!config) return config.error();
   if (!flags.models.empty()) config->models = flags.models;
   if (!flags.policy.empty() && flags.policy != config->policy) {
@@ -81,10 +82,12 @@ void say_ready(const ServeConfig& config, const Assembly& assembly, std::uint16_
   for (const LoadedModel& model : assembly.repository.models()) {
     models += (models.empty() ? "" : ", ") + model.name;
   }
-  std::fprintf(stderr, "laxity: models %s; policy %s; %s%s; times from %s\n", models.c_str(), config.policy.c_str(),
-               assembly.machine.engine.c_str(), assembly.machine.emulated ? " (emulated)" : "",
+  std::fprintf(stderr, "laxity: models %s; policy %s; %s%s; times from %s\n", models.c_str(),
+               config.policy.c_str(), assembly.machine.engine.c_str(),
+               assembly.machine.emulated ? " (emulated)" : "",
                assembly.profile_path.empty() ? "the executors' tables" : assembly.profile_path.c_str());
-  std::fprintf(stderr, "laxity: ready on http://%s:%u\n", config.http.address.c_str(), static_cast<unsigned>(port));
+  std::fprintf(stderr, "laxity: ready on http://%s:%u\n", config.http.address.c_str(),
+               static_cast<unsigned>(port));
 }
 
 int run_serve(const ServeFlags& flags) {
@@ -107,19 +110,20 @@ int run_serve(const ServeFlags& flags) {
 
   auto server = Server::make(server_config(*config), assembly->repository, config->limits);
   if (!server) return report(server.error());
-  auto trace = open_trace(flags.trace, assembly->system, config->policy, config->policy_options, assembly->machine,
-                          config->trace_size_max_mb);
+  auto trace = open_trace(flags.trace, assembly->system, config->policy, config->policy_options,
+                          assembly->machine, config->trace_size_max_mb);
   if (!trace) return report(trace.error());
   auto runner = LiveRunner::start(live_options(*config, *assembly), assembly->system, std::move(*policy),
-                                  assembly->repository.models(), assembly->executor_engines, (*server)->job_store(),
-                                  trace->sink());
+                                  assembly->repository.models(), assembly->executor_engines,
+                                  (*server)->job_store(), trace->sink());
   if (!runner) return report(runner.error());
   RunnerPort port(**runner, assembly->system);
   (*server)->serve(port);
   say_ready(*config, *assembly, (*server)->port());
 
   const int number = signals.wait();
-  std::fprintf(stderr, "laxity: %s: finishing what has a chance …\n", number == SIGINT ? "interrupted" : "asked to stop");
+  std::fprintf(stderr, "laxity: %s: finishing what has a chance …\n",
+               number == SIGINT ? "interrupted" : "asked to stop");
   (*server)->stop(kGrace);
   runner->reset();
   if (Status closed = trace->close(); !closed) return report(closed.error());
@@ -129,12 +133,13 @@ int run_serve(const ServeFlags& flags) {
 }  // namespace
 
 void add_serve_command(CLI::App& app, int& status) {
-  CLI::App* command = app.add_subcommand(
-      "serve",
-      "Serve the networks of a folder over HTTP (Open Inference Protocol)\n\n"
-      "  $ laxity serve --models models\n"
-      "  laxity: models cifar10, gtsrb; policy edf; onnxruntime 1.30.0; times from ~/.cache/laxity/profile-….json\n"
-      "  laxity: ready on http://127.0.0.1:8000\n");
+  CLI::App* command =
+      app.add_subcommand("serve",
+                         "Serve the networks of a folder over HTTP (Open Inference Protocol)\n\n"
+                         "  $ laxity serve --models models\n"
+                         "  laxity: models cifar10, gtsrb; policy edf; onnxruntime 1.30.0; times from "
+                         "~/.cache/laxity/profile-….json\n"
+                         "  laxity: ready on http://127.0.0.1:8000\n");
   const auto flags = std::make_shared<ServeFlags>();
   command->add_option("--config", flags->config, "laxity.toml (docs/configuration.md)");
   command->add_option("--models", flags->models, "Model repository; any folder with an .onnx file works");
