@@ -1,6 +1,6 @@
-// Random variates that come out bit by bit the same on every machine: seeded by base/rng.h, computed with additions,
-// multiplications, divisions and square roots only, which IEEE 754 fixes to the last bit. The mathematics library's
-// own logarithm may differ in the last bit between versions and processors, hence ours.
+// Random variates that come out bit by bit the same on every machine: seeded by base/rng.h, computed with
+// additions, multiplications, divisions and square roots only, which IEEE 754 fixes to the last bit. The
+// mathematics library's own logarithm may differ in the last bit between versions and processors, hence ours.
 #pragma once
 
 #include "base/rng.h"
@@ -15,7 +15,8 @@ double exponential_function(double x) noexcept;
 /// Exponential with mean 1.
 double draw_exponential(Rng& rng) noexcept;
 
-/// Normal with mean 0 and deviation 1. [Marsaglia & Bray 1964], the polar method; the second variate is thrown away.
+/// Normal with mean 0 and deviation 1. [Marsaglia & Bray 1964], the polar method; the second variate is
+/// thrown away.
 double draw_normal(Rng& rng) noexcept;
 
 /// Gamma with mean `shape` and variance `shape`. [Marsaglia & Tsang 2000]; below shape 1 by their boost

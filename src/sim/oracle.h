@@ -1,4 +1,5 @@
-// What a network would answer, tabled: per input of its test set and exit, how sure it is and whether it is right.
+// What a network would answer, tabled: per input of its test set and exit, how sure it is and whether it is
+// right.
 #pragma once
 
 #include <cstdint>
@@ -25,8 +26,9 @@ struct OracleTable {
   const Exit& at(std::uint64_t input, std::uint32_t exit) const;
 };
 
-/// Reads `models/<model>/oracle.csv.xz`: columns confidence_k (0 to 1) and right_k (0 or 1) for k = 0, 1, …; others
-/// are ignored. Errors: kNotFound; kInvalidArgument with line, expected and found; kTooLarge (64 MiB unpacked).
+/// Reads `models/<model>/oracle.csv.xz`: columns confidence_k (0 to 1) and right_k (0 or 1) for k = 0, 1, …;
+/// others are ignored. Errors: kNotFound; kInvalidArgument with line, expected and found; kTooLarge (64 MiB
+/// unpacked).
 Result<OracleTable> read_oracle(const std::string& path);
 Result<OracleTable> parse_oracle(std::string_view csv, std::string_view origin);
 

@@ -1,5 +1,6 @@
-// A workload as a file describes it: who sends what, when, by when it is wanted back, and what goes wrong meanwhile.
-// Read by simulate, load, the demo and the tests (docs/scenarios.md), so that all of them mean the same thing.
+// A workload as a file describes it: who sends what, when, by when it is wanted back, and what goes wrong
+// meanwhile. Read by simulate, load, the demo and the tests (docs/scenarios.md), so that all of them mean the
+// same thing.
 #pragma once
 
 #include <cstdint>
@@ -35,14 +36,14 @@ struct TaskSpec {
   std::optional<std::string> lowest_variant;
 
   Arrival arrival = Arrival::kPeriodic;
-  Duration period{};               ///< Periodic: T > 0. Sporadic: minimum inter-arrival.
-  Duration jitter{};               ///< Periodic: frame k arrives in [start + phase + kT, … + jitter].
-  Duration phase{};                ///< Periodic.
-  double rate_per_s = 0;           ///< Poisson, gamma; sporadic: mean rate, at most 1/T.
-  double cv = 1;                   ///< Gamma: coefficient of variation of the inter-arrival times.
-  std::vector<Duration> times;     ///< Trace: since the first line of the file, not decreasing.
-  std::uint32_t clients = 0;       ///< Closed loop: each has one job out at a time.
-  Duration think{};                ///< Closed loop: from the answer to the next job.
+  Duration period{};            ///< Periodic: T > 0. Sporadic: minimum inter-arrival.
+  Duration jitter{};            ///< Periodic: frame k arrives in [start + phase + kT, … + jitter].
+  Duration phase{};             ///< Periodic.
+  double rate_per_s = 0;        ///< Poisson, gamma; sporadic: mean rate, at most 1/T.
+  double cv = 1;                ///< Gamma: coefficient of variation of the inter-arrival times.
+  std::vector<Duration> times;  ///< Trace: since the first line of the file, not decreasing.
+  std::uint32_t clients = 0;    ///< Closed loop: each has one job out at a time.
+  Duration think{};             ///< Closed loop: from the answer to the next job.
 
   std::optional<DeadlineRange> deadline;  ///< None: best-effort.
   JobKind kind = JobKind::kFirm;
@@ -81,7 +82,8 @@ struct Scenario {
   double load_fraction = 0;  ///< Of capacity, as the file's author says; 0: does not say.
   std::vector<TaskSpec> tasks;
   std::vector<Fault> faults;
-  /// Models and executors, when the file brings its own ([[model]], executors): then no profile is needed to simulate.
+  /// Models and executors, when the file brings its own ([[model]], executors): then no profile is needed to
+  /// simulate.
   std::optional<SystemModel> system;
 
   std::vector<std::string> task_names() const;
@@ -94,8 +96,10 @@ inline constexpr std::size_t kScenarioTasksMax = 10'000;
 inline constexpr std::uint64_t kScenarioJobsMax = 20'000'000;
 
 /// Reads the TOML form. `folder`: where trace files are looked for, with "/" at its end or empty.
-/// Errors: kInvalidArgument with line, expected and found; kNotFound for a trace file; kTooLarge over the bounds.
-Result<Scenario> parse_toml_scenario(std::string_view text, std::string_view origin, const std::string& folder);
+/// Errors: kInvalidArgument with line, expected and found; kNotFound for a trace file; kTooLarge over the
+/// bounds.
+Result<Scenario> parse_toml_scenario(std::string_view text, std::string_view origin,
+                                     const std::string& folder);
 
 using AnyScenario = std::variant<Scenario, TextScenario>;
 

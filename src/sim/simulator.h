@@ -1,8 +1,8 @@
 // Driver 1: runs the production scheduler through virtual time. No clock, no thread, no socket, no tensor.
 //
-// Between JobReleased and SettleJob the walk is the live server's; arrivals.h stands where clients and network stand,
-// execution_time.h where the engine stands. Events at equal instants come in the order of core/event.h, then of their
-// making. The same arguments give the same result, byte for byte.
+// Between JobReleased and SettleJob the walk is the live server's; arrivals.h stands where clients and
+// network stand, execution_time.h where the engine stands. Events at equal instants come in the order of
+// core/event.h, then of their making. The same arguments give the same result, byte for byte.
 #pragma once
 
 #include <cstdint>
@@ -27,12 +27,14 @@ struct SimulationOptions {
   Duration ingress{};  ///< From a client's intended send time until the scheduler knows of the job.
   Duration reply{};    ///< From SettleJob until the client has the answer.
   Duration wake{};     ///< Added to a batch whose executor was idle: the hand-over to another core.
+  Duration terminate_delay = 100us;  ///< From TerminateBatch until the engine has let go.
   /// From ComputePlan to PlanReady; drawn uniformly in [minimum, maximum] per plan.
   Duration plan_delay_min{};
   Duration plan_delay_max{};
-  std::vector<const OracleTable*> oracles;      ///< By model; empty or null: confidences are drawn, truth unknown.
-  TraceSink* trace = nullptr;                   ///< Told of every scheduler call.
-  std::uint64_t (*clock_ns)() = nullptr;        ///< Measures each call when set; lives with the caller.
+  std::vector<const OracleTable*>
+      oracles;                            ///< By model; empty or null: confidences are drawn, truth unknown.
+  TraceSink* trace = nullptr;             ///< Told of every scheduler call.
+  std::uint64_t (*clock_ns)() = nullptr;  ///< Measures each call when set; lives with the caller.
 };
 
 struct SimulationOutput {
@@ -42,10 +44,11 @@ struct SimulationOutput {
   std::uint64_t commands_hash = 0;  ///< Over every command in order: equal runs have equal hashes.
 };
 
-/// Errors: kNotFound (policy, option, a model that `system` lacks; names the nearest), kInvalidArgument (option out of
-/// range, an executor that is not there), kFailedPrecondition (a model of the scenario was never measured).
-Result<SimulationOutput> simulate(const Scenario& scenario, const SystemModel& system, std::string_view policy,
-                                  const PolicyOptions& policy_options, std::uint64_t seed,
-                                  const SimulationOptions& options = {});
+/// Errors: kNotFound (policy, option, a model that `system` lacks; names the nearest), kInvalidArgument
+/// (option out of range, an executor that is not there), kFailedPrecondition (a model of the scenario was
+/// never measured).
+Result<SimulationOutput> simulate(const Scenario& scenario, const SystemModel& system,
+                                  std::string_view policy, const PolicyOptions& policy_options,
+                                  std::uint64_t seed, const SimulationOptions& options = {});
 
 }  // namespace laxity

@@ -31,8 +31,9 @@ struct SwarmReport {
   std::optional<SwarmFailure> failure;  ///< Of the first seed that failed; later ones were not run.
 };
 
-/// Runs seeds first_seed, …, first_seed + count - 1. A check that fails inside aborts the process after printing
-/// "reproduce: laxity simulate --seeds 1 --seed N". `progress` (may be null) is called after each seed.
+/// Runs seeds first_seed, …, first_seed + count - 1. A check that fails inside aborts the process after
+/// printing "reproduce: laxity simulate --seeds 1 --seed N". `progress` (may be null) is called after each
+/// seed.
 SwarmReport run_swarm(std::uint64_t first_seed, std::uint64_t count, void (*progress)(std::uint64_t done));
 
 /// Runs one seed twice and checks what must hold of every run. None: all held.

@@ -1,4 +1,5 @@
-// Scenarios with their expected decisions: readable by a non-programmer, checked by the tests (docs/scenarios.md).
+// Scenarios with their expected decisions: readable by a non-programmer, checked by the tests
+// (docs/scenarios.md).
 //
 //   # A job that can no longer finish in time is dropped before it wastes the executor.
 //   executors 1
@@ -20,8 +21,8 @@
 //   job J r=T [C=T | model=M] [d=T | D=T] [kind=firm|soft|best-effort] [priority=N] [x=T] [confidence=P,…]
 //         [encoded] [engine-fails] [undecodable]
 //         C: a network of its own that takes C; d: absolute, D: relative deadline; x: what it really takes
-//   stream S model=M T=T D=T [J=T] [r=T] [frames=N] [kind=…]    asks for its contract at r; frames S.0, S.1, … at r + kT
-//   cancel J at=T · lose EXECUTOR at=T · return EXECUTOR at=T · shutdown at=T
+//   stream S model=M T=T D=T [J=T] [r=T] [frames=N] [kind=…]    asks for its contract at r; frames S.0, S.1,
+//   … at r + kT cancel J at=T · lose EXECUTOR at=T · return EXECUTOR at=T · shutdown at=T
 #pragma once
 
 #include <cstdint>
@@ -41,9 +42,9 @@ namespace laxity {
 
 struct TextJob {
   std::string name;
-  Job job;  ///< Its id is given at release.
+  Job job;                                 ///< Its id is given at release.
   std::optional<Duration> execution_time;  ///< `x`
-  std::vector<Confidence> confidences;     ///< Per exit; the last one goes for those not said; empty: certainty.
+  std::vector<Confidence> confidences;  ///< Per exit; the last one goes for those not said; empty: certainty.
   bool engine_fails = false;
   bool is_undecodable = false;
 };
@@ -53,9 +54,9 @@ struct TextEvent {
   enum class Kind : std::uint8_t { kSubmit, kCancel, kLose, kReturn, kShutdown };
   Instant at;
   Kind kind = Kind::kCancel;
-  Task task;                 ///< kSubmit
-  std::size_t job = 0;       ///< kCancel: index into `jobs`
-  ExecutorId executor{};     ///< kLose, kReturn
+  Task task;              ///< kSubmit
+  std::size_t job = 0;    ///< kCancel: index into `jobs`
+  ExecutorId executor{};  ///< kLose, kReturn
 };
 
 /// One expected line: "0ms  start A on 0  # why".
@@ -85,7 +86,8 @@ Result<TextScenario> parse_text_scenario(std::string_view text, std::string_view
 /// Errors: as make_policy.
 Result<std::vector<TextDecision>> run_text_scenario(const TextScenario& scenario);
 
-/// Empty when `found` is what the scenario expects; else the differing lines, expected with '-', found with '+'.
+/// Empty when `found` is what the scenario expects; else the differing lines, expected with '-', found with
+/// '+'.
 std::string difference(const TextScenario& scenario, const std::vector<TextDecision>& found);
 
 /// The file with `found` below the line; comments stay on lines that did not change.

@@ -1,0 +1,60 @@
+#include "sim/command_hash.h"
+
+namespace laxity {
+namespace {
+
+std::uint64_t bits(Duration d) { return static_cast<std::uint64_t>(d.count()); }
+template <typename Id>
+std::uint64_t bits_of(Id id) {
+  return static_cast<std::uint64_t>(id);
+}
+
+}  // namespace
+
+void CommandHash::add(Instant now, const Command& command) noexcept {
+  word(bits(now.since_start()));
+  word(command.index());
+  std::visit([this](const auto& c) { fold(c); }, command);
+}
+
+void CommandHash::fold(const AnswerTask& c) noexcept {
+  word(bits_of(c.task));
+  word(c.admitted);
+  word(bits_of(c.reason));
+  word(bits(c.response_time_bound.value_or(Duration(-1))));
+}
+void CommandHash::fold(const StartSegment& c) noexcept {
+  word(bits_of(c.job));
+  word(bits_of(c.executor));
+}
+void CommandHash::fold(const StartBatch& c) noexcept {
+  word(bits_of(c.batch));
+  word(bits_of(c.executor));
+  word(bits_of(c.category));
+  word(bits(c.planned));
+  for (const JobId job : c.jobs) word(bits_of(job));
+}
+void CommandHash::fold(const TerminateBatch& c) noexcept {
+  word(bits_of(c.batch));
+  word(bits_of(c.executor));
+}
+void CommandHash::fold(const SettleJob& c) noexcept {
+  word(bits_of(c.job));
+  word(bits_of(c.outcome));
+  word(bits_of(c.reason));
+  word(c.exit_count);
+  word(c.confidence);
+  word(bits(c.queue_time));
+  word(bits(c.execution_time));
+  word(c.batch_size);
+  word(bits(c.slack.value_or(Duration::max())));
+  word(c.is_last);
+}
+void CommandHash::fold(const ForgetJob& c) noexcept { word(bits_of(c.job)); }
+void CommandHash::fold(const SetTimer& c) noexcept { word(bits(c.at.since_start())); }
+void CommandHash::fold(const ComputePlan& c) noexcept {
+  word(bits_of(c.plan));
+  word(c.node_budget);
+}
+
+}  // namespace laxity

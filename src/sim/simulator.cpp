@@ -1,0 +1,543 @@
+#include "sim/simulator.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "base/check.h"
+#include "base/nearest.h"
+#include "core/job_id_allocator.h"
+#include "sim/arrivals.h"
+#include "sim/command_hash.h"
+#include "sim/virtual_loop.h"
+
+namespace laxity {
+namespace {
+
+constexpr std::uint32_t kNone = std::numeric_limits<std::uint32_t>::max();
+constexpr int kCancelRank = 1;
+constexpr int kTaskRank = 2;
+constexpr int kReleaseRank = 3;
+constexpr Duration kLongest = Duration(1'000'000'000'000'000'000);  // thirty years, for factors upon factors
+
+// Streams of the run's generator. Arrivals split the seed by task number and stay below these.
+constexpr std::uint64_t kExecutionStream = 1'000'000'001;
+constexpr std::uint64_t kPlanStream = 1'000'000'002;
+
+// What a failed check prints. One simulation runs at a time in a process that wants to reproduce it.
+char reproduce_line[512] = "";
+void print_reproduce_line() { (void)std::fputs(reproduce_line, stderr); }
+
+class ReproduceLine {
+ public:
+  ReproduceLine(const Scenario& scenario, std::string_view policy, std::uint64_t seed) {
+    if (set_check_context(&print_reproduce_line) == &print_reproduce_line)
+      return;  // a swarm has said it better
+    is_mine_ = true;
+    (void)std::snprintf(reproduce_line, sizeof reproduce_line,
+                        "reproduce: laxity simulate --policy %.*s --seed %llu, scenario '%.300s'\n",
+                        static_cast<int>(std::min<std::size_t>(policy.size(), 64)), policy.data(),
+                        static_cast<unsigned long long>(seed), scenario.name.c_str());
+  }
+  ~ReproduceLine() {
+    if (is_mine_) set_check_context(nullptr);
+  }
+  ReproduceLine(const ReproduceLine&) = delete;
+  ReproduceLine& operator=(const ReproduceLine&) = delete;
+
+ private:
+  bool is_mine_ = false;
+};
+
+/// A task of the scenario, as the system knows it.
+struct ResolvedTask {
+  ModelId model{};
+  std::uint32_t variant = 0;
+  bool sends_encoded = false;
+  std::uint64_t frame_count = 0;  // of its contract
+  TaskAnswer answer = TaskAnswer::kNotAsked;
+  Reason refusal = Reason::kAdmissionBusy;
+};
+
+Result<std::vector<ResolvedTask>> resolve(const Scenario& scenario, const SystemModel& system) {
+  std::vector<std::string_view> known;
+  for (const Model& model : system.catalog.models) known.push_back(model.name);
+  std::vector<ResolvedTask> tasks;
+  for (const TaskSpec& spec : scenario.tasks) {
+    const auto id = system.catalog.find_model(spec.model);
+    if (!id) {
+      return not_found("task '" + spec.name + "': expected a model that was profiled, found '" + spec.model +
+                       "'; did you mean '" + nearest(spec.model, known) + "'?");
+    }
+    const Model& model = system.catalog.model(*id);
+    ResolvedTask task;
+    task.model = *id;
+    task.variant =
+        static_cast<std::uint32_t>(model.variants.size() - 1);  // the best, unless a lesser one will do
+    if (spec.lowest_variant) {
+      const auto found = std::find_if(model.variants.begin(), model.variants.end(),
+                                      [&](const Variant& v) { return v.name == *spec.lowest_variant; });
+      if (found == model.variants.end()) {
+        return not_found("task '" + spec.name + "': model '" + spec.model + "' has no variant '" +
+                         *spec.lowest_variant + "'");
+      }
+      task.variant = static_cast<std::uint32_t>(found - model.variants.begin());
+    }
+    for (const CategoryId category : model.variants[task.variant].stages) {
+      if (system.table.batch_size_max(category) == 0) {
+        return failed_precondition("task '" + spec.name + "': " + system.catalog.category_name(category) +
+                                   " was never measured: make a profile that holds it");
+      }
+    }
+    task.sends_encoded = spec.sends_pictures() && model.has_preprocess;
+    if (spec.period > Duration::zero()) {
+      const Duration span = std::max(scenario.duration - spec.start - spec.phase, Duration::zero());
+      const auto fitting = static_cast<std::uint64_t>((span + spec.period - 1ns) / spec.period);
+      task.frame_count = std::min(fitting, spec.frames.value_or(fitting));
+    }
+    tasks.push_back(task);
+  }
+  return tasks;
+}
+
+class Workload final : public World {
+ public:
+  Workload(const Scenario& scenario, const SystemModel& system, std::vector<ResolvedTask> tasks,
+           std::uint64_t seed, const SimulationOptions& options)
+      : scenario_(scenario),
+        system_(system),
+        options_(options),
+        tasks_(std::move(tasks)),
+        times_(system, options.execution, Rng(seed).split(kExecutionStream).next()),
+        plan_rng_(Rng(seed).split(kPlanStream)),
+        planned_(open_loop_jobs(scenario, seed)),
+        closed_loop_(scenario, seed),
+        client_jobs_(closed_loop_.client_count()),
+        allocator_(system.limits.queue_length_max),
+        alive_(system.limits.queue_length_max),
+        is_inline_(system.preprocesses_inline()) {
+    records_.reserve(planned_.size());
+  }
+
+  /// Everything that is known in advance and is no release.
+  void begin(VirtualLoop& loop) {
+    loop_ = &loop;
+    for (std::uint32_t i = 0; i < tasks_.size(); ++i) {
+      if (!scenario_.tasks[i].asks_stream || tasks_[i].frame_count == 0) continue;
+      const TaskSpec& spec = scenario_.tasks[i];
+      const Instant last =
+          first_release(spec) + static_cast<std::int64_t>(tasks_[i].frame_count) * spec.period;
+      later(Instant::from_start(spec.start), kTaskRank, {Due::Kind::kSubmit, i, {}});
+      later(last + spec.jitter, kTaskRank, {Due::Kind::kRemove, i, {}});
+    }
+    for (std::uint32_t i = 0; i < scenario_.faults.size(); ++i) {
+      later(scenario_.faults[i].at, kTaskRank, {Due::Kind::kFault, i, {}});
+    }
+    for (const PlannedJob& job : closed_loop_.first_jobs()) send_later(job);
+  }
+
+  RunResult result() && {
+    RunResult result;
+    result.scenario = scenario_.name;
+    result.duration = scenario_.duration;
+    result.load = scenario_.load_fraction;
+    result.is_simulated = true;
+    result.task_names = scenario_.task_names();
+    result.jobs = std::move(records_);
+    for (const ResolvedTask& task : tasks_) {
+      result.task_answers.push_back(task.answer);
+      result.tasks_asked += task.answer != TaskAnswer::kNotAsked;
+      result.tasks_admitted += task.answer == TaskAnswer::kAdmitted;
+    }
+    return result;
+  }
+
+  std::uint64_t commands_hash() const noexcept { return hash_.value(); }
+  std::size_t unsettled_count() const noexcept { return unsettled_count_; }
+
+  std::optional<Instant> next_release() const override {
+    if (next_planned_ == planned_.size()) return std::nullopt;
+    return planned_[next_planned_].intended + options_.ingress;
+  }
+  bool take_release(Instant now, Event& event) override {
+    return release(planned_[next_planned_++], now, event);
+  }
+  bool due(Instant now, std::uint32_t token, Event& event) override;
+
+  WorkTime batch_time(Instant now, const StartBatch& batch, Duration idle) override;
+  WorkTime segment_time(Instant now, const StartSegment& segment) override;
+  bool segment_succeeds(JobId job) override {
+    alive_[slot(job)].is_encoded = false;
+    return true;
+  }
+  void fill_result(CategoryId category, const FixedVector<JobId, kBatchSizeMax>& jobs,
+                   BatchFinished& finished) override;
+  Duration plan_delay() override {
+    return Duration(plan_rng_.uniform(options_.plan_delay_min.count(), options_.plan_delay_max.count()));
+  }
+  void decided(Instant now, const CommandBuffer& commands) override;
+
+ private:
+  /// A job that the scheduler knows of, at the slot of its id.
+  struct Alive {
+    JobId id{};
+    bool is_held = false;     // its slot is taken
+    bool is_settled = false;  // but a batch may still run with it
+    bool is_encoded = false;
+    bool is_closed_loop = false;
+    std::uint32_t record = 0;
+    std::uint32_t client = 0;
+    std::uint32_t task = 0;
+    std::uint32_t input = 0;
+    std::optional<Instant> deadline;
+  };
+  /// Something that comes due later; the token of the loop is its index.
+  struct Due {
+    enum class Kind : std::uint8_t { kSubmit, kRemove, kFault, kBack, kCancel, kClient } kind = Kind::kFault;
+    std::uint32_t index = 0;  // task, fault, executor or client
+    JobId job{};
+  };
+
+  void later(Instant at, int rank, const Due& due) {
+    std::uint32_t token = 0;
+    if (free_dues_.empty()) {
+      token = static_cast<std::uint32_t>(dues_.size());
+      dues_.push_back(due);
+    } else {
+      token = free_dues_.back();
+      free_dues_.pop_back();
+      dues_[token] = due;
+    }
+    loop_->at(at, rank, token);
+  }
+  void send_later(const PlannedJob& job) {
+    client_jobs_[job.client] = job;
+    later(job.intended + options_.ingress, kReleaseRank, {Due::Kind::kClient, job.client, {}});
+  }
+  void client_heard(std::uint32_t client, Instant at) {
+    if (const auto next = closed_loop_.next_job(client, at)) send_later(*next);
+  }
+  static Instant first_release(const TaskSpec& spec) { return Instant::from_start(spec.start + spec.phase); }
+
+  bool release(const PlannedJob& job, Instant now, Event& event);
+  void submit(std::uint32_t task, Event& event) const;
+  bool apply(const Fault& fault, Instant now, Event& event);
+  void cancel_oldest(std::uint32_t count, Instant now);
+  void settle(const SettleJob& answer, Instant now);
+  void leave(JobId id);
+  Duration slowed(Instant now, Duration time, std::uint32_t jobs);
+  const OracleTable* oracle(std::uint32_t task) const {
+    const std::size_t model = index(tasks_[task].model);
+    return model < options_.oracles.size() ? options_.oracles[model] : nullptr;
+  }
+
+  const Scenario& scenario_;
+  const SystemModel& system_;
+  const SimulationOptions& options_;
+  std::vector<ResolvedTask> tasks_;
+  ExecutionTimes times_;
+  Rng plan_rng_;
+  std::vector<PlannedJob> planned_;
+  std::size_t next_planned_ = 0;
+  ClosedLoop closed_loop_;
+  std::vector<PlannedJob> client_jobs_;  // index: client
+  JobIdAllocator allocator_;
+  std::vector<Alive> alive_;  // index: slot
+  std::size_t unsettled_count_ = 0;
+  std::vector<Due> dues_;
+  std::vector<std::uint32_t> free_dues_;
+  std::vector<JobRecord> records_;
+  CommandHash hash_;
+  VirtualLoop* loop_ = nullptr;
+  bool is_inline_;
+  std::vector<std::uint32_t> cancelled_;  // scratch
+
+  // Faults that are at work.
+  std::uint32_t overrun_jobs_ = 0;
+  double overrun_factor_ = 1;
+  std::vector<const Fault*> drifts_;
+};
+
+bool Workload::release(const PlannedJob& job, Instant now, Event& event) {
+  const ResolvedTask& task = tasks_[job.task];
+  const auto record = static_cast<std::uint32_t>(records_.size());
+  JobRecord& made = records_.emplace_back();
+  made.task = job.task;
+  made.intended = job.intended;
+  if (oracle(job.task) != nullptr) made.is_right = false;  // until answered
+
+  const bool is_refused = scenario_.tasks[job.task].asks_stream && task.answer != TaskAnswer::kAdmitted;
+  const auto id = is_refused ? std::nullopt : allocator_.allocate();
+  const bool is_closed_loop = scenario_.tasks[job.task].arrival == Arrival::kClosedLoop;
+  if (!id) {
+    made.outcome = Outcome::kRejected;
+    made.reason = is_refused ? task.refusal : Reason::kQueueFull;
+    if (is_closed_loop) client_heard(job.client, now + options_.reply);
+    return false;
+  }
+
+  Alive& alive = alive_[slot(*id)];
+  alive = Alive{};
+  alive.id = *id;
+  alive.is_held = true;
+  alive.is_encoded = task.sends_encoded;
+  alive.is_closed_loop = is_closed_loop;
+  alive.record = record;
+  alive.client = job.client;
+  alive.task = job.task;
+  alive.input = job.input;
+  if (job.relative_deadline) alive.deadline = job.intended + *job.relative_deadline;
+  ++unsettled_count_;
+
+  auto& released = event.emplace<JobReleased>().job;
+  released.id = *id;
+  if (task.answer == TaskAnswer::kAdmitted) {
+    released.task = static_cast<TaskId>(job.task);
+    released.frame = job.frame;
+  }
+  released.model = task.model;
+  released.variant = task.variant;
+  released.kind = job.kind;
+  released.release = now;
+  released.absolute_deadline = alive.deadline;
+  released.needs_preprocess = task.sends_encoded;
+  return true;
+}
+
+void Workload::submit(std::uint32_t index, Event& event) const {
+  const TaskSpec& spec = scenario_.tasks[index];
+  Task& task = event.emplace<TaskSubmitted>().task;
+  task.id = static_cast<TaskId>(index);
+  task.model = tasks_[index].model;
+  task.lowest_variant = tasks_[index].variant;
+  task.kind = spec.kind;
+  task.min_inter_arrival = spec.period;
+  task.release_jitter_max = spec.jitter;
+  task.relative_deadline = spec.deadline->minimum;
+  if (spec.arrival == Arrival::kPeriodic) task.first_release = first_release(spec) + options_.ingress;
+  task.frame_count = tasks_[index].frame_count;
+  task.miss_rate_bound_ppm = spec.miss_rate_bound_ppm;
+}
+
+bool Workload::due(Instant now, std::uint32_t token, Event& event) {
+  const Due due = dues_[token];
+  free_dues_.push_back(token);
+  switch (due.kind) {
+    case Due::Kind::kSubmit:
+      submit(due.index, event);
+      return true;
+    case Due::Kind::kRemove:
+      if (tasks_[due.index].answer != TaskAnswer::kAdmitted) return false;
+      event.emplace<TaskRemoved>(TaskRemoved{static_cast<TaskId>(due.index)});
+      return true;
+    case Due::Kind::kFault:
+      return apply(scenario_.faults[due.index], now, event);
+    case Due::Kind::kBack:
+      if (!loop_->bring_back(now, due.index)) return false;
+      event.emplace<ExecutorBack>(ExecutorBack{static_cast<ExecutorId>(due.index)});
+      return true;
+    case Due::Kind::kCancel: {
+      const Alive& alive = alive_[slot(due.job)];
+      if (!alive.is_held || alive.is_settled || alive.id != due.job) return false;
+      event.emplace<JobCancelled>(JobCancelled{due.job});
+      return true;
+    }
+    case Due::Kind::kClient:
+      return release(client_jobs_[due.index], now, event);
+  }
+  return false;
+}
+
+bool Workload::apply(const Fault& fault, Instant now, Event& event) {
+  switch (fault.kind) {
+    case FaultKind::kOverrun:
+      overrun_jobs_ = fault.jobs;
+      overrun_factor_ = fault.factor_ppm / 1e6;
+      return false;
+    case FaultKind::kDrift:
+      drifts_.push_back(&fault);
+      return false;
+    case FaultKind::kStall:
+      loop_->stall(now, fault.executor, *fault.duration);
+      return false;
+    case FaultKind::kClientGone:
+      cancel_oldest(fault.jobs, now);
+      return false;
+    case FaultKind::kExecutorLost:
+      if (!loop_->lose(now, fault.executor)) return false;
+      if (fault.duration) later(now + *fault.duration, kTaskRank, {Due::Kind::kBack, fault.executor, {}});
+      event.emplace<ExecutorLost>(ExecutorLost{static_cast<ExecutorId>(fault.executor)});
+      return true;
+  }
+  return false;
+}
+
+void Workload::cancel_oldest(std::uint32_t count, Instant now) {
+  cancelled_.clear();
+  for (std::uint32_t i = 0; i < alive_.size(); ++i) {
+    if (alive_[i].is_held && !alive_[i].is_settled) cancelled_.push_back(i);
+  }
+  std::sort(cancelled_.begin(), cancelled_.end(),
+            [this](std::uint32_t a, std::uint32_t b) { return alive_[a].id < alive_[b].id; });
+  if (cancelled_.size() > count) cancelled_.resize(count);
+  for (const std::uint32_t i : cancelled_) later(now, kCancelRank, {Due::Kind::kCancel, 0, alive_[i].id});
+}
+
+Duration Workload::slowed(Instant now, Duration time, std::uint32_t jobs) {
+  double factor = 1;
+  if (overrun_jobs_ > 0) {
+    factor *= overrun_factor_;
+    overrun_jobs_ -= std::min(overrun_jobs_, jobs);
+  }
+  for (const Fault* drift : drifts_) {
+    const Duration over = drift->duration.value_or(Instant::from_start(scenario_.duration) - drift->at);
+    const double part = over <= Duration::zero() ? 1
+                                                 : static_cast<double>((now - drift->at).count()) /
+                                                       static_cast<double>(over.count());
+    factor *= 1 + (drift->factor_ppm / 1e6 - 1) * std::min(part, 1.0);
+  }
+  if (factor == 1) return time;
+  const double slower = static_cast<double>(time.count()) * factor;
+  return std::max(
+      Duration(1),
+      Duration(static_cast<std::int64_t>(std::min(slower, static_cast<double>(kLongest.count())))));
+}
+
+WorkTime Workload::batch_time(Instant now, const StartBatch& batch, Duration idle) {
+  std::uint32_t encoded_count = 0;
+  if (is_inline_) {
+    for (const JobId job : batch.jobs) encoded_count += std::exchange(alive_[slot(job)].is_encoded, false);
+  }
+  const auto size = static_cast<std::uint32_t>(batch.jobs.size());
+  const Duration total = times_.batch(batch.category, size, encoded_count, idle);
+  const Duration dispatch = std::min(system_.table.overheads.dispatch, total - Duration(1));
+  const Duration wake = idle > Duration::zero() ? options_.wake : Duration::zero();
+  return {slowed(now, total - dispatch, size), dispatch + wake};
+}
+
+WorkTime Workload::segment_time(Instant now, const StartSegment& segment) {
+  const ModelId model = tasks_[alive_[slot(segment.job)].task].model;
+  return {slowed(now, times_.segment(model, SegmentKind::kPreprocess), 1), Duration::zero()};
+}
+
+void Workload::fill_result(CategoryId category, const FixedVector<JobId, kBatchSizeMax>& jobs,
+                           BatchFinished& finished) {
+  const std::uint32_t stage = system_.catalog.categories[index(category)].stage;
+  for (const JobId job : jobs) {
+    const Alive& alive = alive_[slot(job)];
+    const OracleTable* table = oracle(alive.task);
+    if (table != nullptr && stage < table->exit_count) {
+      finished.confidences.push_back(table->at(alive.input, stage).confidence);
+    } else {
+      // Somewhere in the upper half, the same for the same input and exit.
+      const std::uint64_t mixed = (alive.input + 0x9e3779b97f4a7c15u * (stage + 1)) * 0xd1342543de82ef95u;
+      finished.confidences.push_back(static_cast<Confidence>(32768 + (mixed >> 49)));
+    }
+  }
+}
+
+void Workload::decided(Instant now, const CommandBuffer& commands) {
+  for (const Command& command : commands) {
+    hash_.add(now, command);
+    if (const auto* answer = std::get_if<SettleJob>(&command)) {
+      settle(*answer, now);
+    } else if (const auto* forgotten = std::get_if<ForgetJob>(&command)) {
+      leave(forgotten->job);
+    } else if (const auto* task = std::get_if<AnswerTask>(&command)) {
+      ResolvedTask& asked = tasks_.at(index(task->task));
+      asked.answer = task->admitted ? TaskAnswer::kAdmitted : TaskAnswer::kRefused;
+      asked.refusal = task->reason;
+    }
+  }
+}
+
+void Workload::settle(const SettleJob& answer, Instant now) {
+  Alive& alive = alive_.at(slot(answer.job));
+  LAXITY_CHECK(alive.is_held && alive.id == answer.job && !alive.is_settled);
+  alive.is_settled = true;
+  --unsettled_count_;
+  JobRecord& record = records_[alive.record];
+  record.outcome = answer.outcome;
+  record.reason = answer.reason;
+  record.batch_size = answer.batch_size;
+  const Instant heard = now + options_.reply;
+  if (answer.outcome == Outcome::kOnTime || answer.outcome == Outcome::kLate) {
+    record.exit_count = answer.exit_count;
+    record.response_time = heard - record.intended;
+    if (alive.deadline) {
+      record.lateness = heard - *alive.deadline;
+      record.server_on_time = answer.outcome == Outcome::kOnTime;
+      record.outcome = heard <= *alive.deadline ? Outcome::kOnTime : Outcome::kLate;
+    }
+    const OracleTable* table = oracle(alive.task);
+    if (table != nullptr && answer.exit_count > 0) {
+      record.is_right = table->at(alive.input, std::min(answer.exit_count, table->exit_count) - 1).is_right;
+    }
+  }
+  const std::uint32_t client = alive.is_closed_loop ? alive.client : kNone;
+  if (answer.is_last) leave(answer.job);
+  if (client != kNone) client_heard(client, heard);
+}
+
+void Workload::leave(JobId id) {
+  Alive& alive = alive_.at(slot(id));
+  LAXITY_CHECK(alive.is_held && alive.id == id && alive.is_settled);
+  alive.is_held = false;
+  allocator_.release(id);
+}
+
+Status check_faults(const Scenario& scenario, const SystemModel& system) {
+  for (const Fault& fault : scenario.faults) {
+    const bool has_executor = fault.kind == FaultKind::kStall || fault.kind == FaultKind::kExecutorLost;
+    if (has_executor && fault.executor >= system.executors.size()) {
+      return invalid_argument("fault " + std::string(name(fault.kind)) + ": expected an executor from 0 to " +
+                              std::to_string(system.executors.size() - 1) + ", found " +
+                              std::to_string(fault.executor));
+    }
+  }
+  return Unit{};
+}
+
+}  // namespace
+
+Result<SimulationOutput> simulate(const Scenario& scenario, const SystemModel& system,
+                                  std::string_view policy, const PolicyOptions& policy_options,
+                                  std::uint64_t seed, const SimulationOptions& options) {
+  auto made = make_policy(policy, policy_options);
+  if (!made) return made.error();
+  auto tasks = resolve(scenario, system);
+  if (!tasks) return tasks.error();
+  if (Status status = check_faults(scenario, system); !status) return status.error();
+
+  const ReproduceLine reproduce(scenario, policy, seed);
+  Workload workload(scenario, system, std::move(tasks).value(), seed, options);
+  SimulationOutput output;
+  std::vector<std::uint32_t> decision_ns;
+  VirtualLoop loop(system, std::move(made).value(), workload,
+                   {.audit = options.audit,
+                    .terminate_delay = options.terminate_delay,
+                    .trace = options.trace,
+                    .clock_ns = options.clock_ns,
+                    .decision_ns = &decision_ns});
+  workload.begin(loop);
+  loop.run();
+  LAXITY_CHECK(workload.unsettled_count() == 0);
+
+  output.counters = loop.scheduler().counters();
+  output.end = loop.now();
+  output.commands_hash = workload.commands_hash();
+  output.result = std::move(workload).result();
+  output.result.policy = policy;
+  output.result.seed = seed;
+  output.result.busy_time = loop.busy_time();
+  output.result.executor_count = static_cast<std::uint32_t>(std::count_if(
+      system.executors.begin(), system.executors.end(), [](const Executor& e) { return e.runs_batches; }));
+  output.result.decision_ns = std::move(decision_ns);
+  return output;
+}
+
+}  // namespace laxity
