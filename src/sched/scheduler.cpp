@@ -16,6 +16,14 @@
 #include "sched/job_books.h"
 
 namespace laxity {
+namespace {
+
+std::optional<Instant> earlier(std::optional<Instant> a, std::optional<Instant> b) {
+  if (!a || !b) return a ? a : b;
+  return std::min(*a, *b);
+}
+
+}  // namespace
 
 class Scheduler::State {
  public:
@@ -66,6 +74,7 @@ class Scheduler::State {
   void start_segments();
   void start_batch(ExecutorId id, const Decision& decision);
   void ask_policy(bool timer_fired);
+  std::optional<Instant> review(bool timer_fired);
   void ask_for_plan();
   void set_timer();
   Duration reply_time() const { return books.system().table.overheads.reply_p99; }
@@ -466,19 +475,9 @@ void Scheduler::State::start_batch(ExecutorId id, const Decision& decision) {
 }
 
 void Scheduler::State::ask_policy(bool timer_fired) {
-  const auto wake_at = [this](const Decision& decision) {
-    if (decision.wait_until && (!policy_wake || *decision.wait_until < *policy_wake)) policy_wake = decision.wait_until;
-  };
+  std::optional<Instant> review_wake = review(timer_fired);
   policy_wake.reset();
-  for (;;) {
-    const Decision decision = policy->review(now, timer_fired);
-    LAXITY_CHECK(decision.kind != Decision::Kind::kStart);
-    if (decision.kind == Decision::Kind::kWait) {
-      wake_at(decision);
-      break;
-    }
-    give_up(decision);
-  }
+  bool has_started = false;
   for (std::size_t e = 0; e < books.executor_count(); ++e) {
     const auto id = static_cast<ExecutorId>(e);
     if (!books.runs_batches(id)) continue;
@@ -486,13 +485,26 @@ void Scheduler::State::ask_policy(bool timer_fired) {
       const Decision decision = policy->decide(id, now);
       if (decision.kind == Decision::Kind::kStart) {
         start_batch(id, decision);
+        has_started = true;
       } else if (decision.kind == Decision::Kind::kDrop) {
         give_up(decision);
       } else {
-        wake_at(decision);
+        policy_wake = earlier(policy_wake, decision.wait_until);
         break;
       }
     }
+  }
+  // The jobs that have just been started are no longer a reason to wake.
+  if (has_started) review_wake = review(timer_fired);
+  policy_wake = earlier(policy_wake, review_wake);
+}
+
+std::optional<Instant> Scheduler::State::review(bool timer_fired) {
+  for (;;) {
+    const Decision decision = policy->review(now, timer_fired);
+    LAXITY_CHECK(decision.kind != Decision::Kind::kStart);
+    if (decision.kind == Decision::Kind::kWait) return decision.wait_until;
+    give_up(decision);
   }
 }
 
@@ -507,10 +519,9 @@ void Scheduler::State::ask_for_plan() {
 
 // A wake-up at this very instant is allowed: it says "when all else of this instant has been told".
 void Scheduler::State::set_timer() {
-  std::optional<Instant> wanted = policy_wake;
-  if (!books.deadlines.empty() && (!wanted || books.deadlines.top_key().at < *wanted)) {
-    wanted = books.deadlines.top_key().at;
-  }
+  std::optional<Instant> due;
+  if (!books.deadlines.empty()) due = books.deadlines.top_key().at;
+  const std::optional<Instant> wanted = earlier(policy_wake, due);
   if (!wanted) {
     if (armed_timer && *armed_timer < now) armed_timer.reset();
     return;

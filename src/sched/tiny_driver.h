@@ -2,10 +2,13 @@
 // It shares no code with sim/ and live/, and keeps everything it saw.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
+#include <string>
 #include <tuple>
 #include <utility>
 #include <variant>
@@ -124,11 +127,33 @@ class TinyDriver {
     return nullptr;
   }
 
+  /// Every batch as "start in us:jobs", jobs by order of release: "0:0 6000:1+2".
+  std::string schedule() const {
+    std::string text;
+    for (const Batch& batch : batches) {
+      if (!text.empty()) text += " ";
+      text += std::to_string(batch.start.since_start() / 1us) + ":";
+      for (std::size_t i = 0; i < batch.command.jobs.size(); ++i) {
+        const auto nth = std::find(released.begin(), released.end(), batch.command.jobs[i]) - released.begin();
+        text += (i > 0 ? "+" : "") + std::to_string(nth);
+      }
+    }
+    return text;
+  }
+
+  template <typename T>
+  std::size_t count() const {
+    std::size_t n = 0;
+    for (const auto& [when, command] : log) n += std::holds_alternative<T>(command) ? 1 : 0;
+    return n;
+  }
+
   Scheduler scheduler;
   Instant now;
   std::function<Duration(const StartBatch&)> execution_time;
   std::function<Duration(const Job&)> segment_time;
   std::function<BatchStatus(const StartBatch&)> batch_status = [](const StartBatch&) { return BatchStatus::kSucceeded; };
+  std::function<void(Instant, const Event&)> on_event = [](Instant, const Event&) {};
   Duration plan_delay = 1ms;
   bool honours_terminate = true;
 
@@ -163,6 +188,7 @@ class TinyDriver {
   }
 
   void feed(const Event& event) {
+    on_event(now, event);
     commands_.clear();
     scheduler.handle(now, event, commands_);
     for (const Command& command : commands_) {
