@@ -110,7 +110,7 @@ int run_serve(const ServeFlags& flags) {
 
   auto server = Server::make(server_config(*config), assembly->repository, config->limits);
   if (!server) return report(server.error());
-  auto trace = open_trace(flags.trace, assembly->system, config->policy, config->policy_options,
+  auto trace = open_trace(flags.trace, "live", assembly->system, config->policy, config->policy_options,
                           assembly->machine, config->trace_size_max_mb);
   if (!trace) return report(trace.error());
   auto runner = LiveRunner::start(live_options(*config, *assembly), assembly->system, std::move(*policy),

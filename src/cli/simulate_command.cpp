@@ -149,8 +149,8 @@ Status simulate_all(const SimulateFlags& flags, ResultDocument& document) {
         simulation.reply = assembly->wake_typical;
       }
       simulation.clock_ns = flags.measure ? &monotonic_ns : nullptr;
-      auto trace =
-          open_trace(flags.trace, system, policy, options, document.machine, config->trace_size_max_mb);
+      auto trace = open_trace(flags.trace, "sim", system, policy, options, document.machine,
+                              config->trace_size_max_mb);
       if (!trace) return trace.error();
       simulation.trace = trace->sink();
       auto output = simulate(*scenario, system, policy, options, seed, simulation);
