@@ -21,7 +21,7 @@ struct RunningBatch {
   CategoryId category{};
   FixedVector<JobIndex, kBatchSizeMax> jobs;
   std::size_t waited_for_count = 0;  ///< Jobs that are not zombies: when it falls to zero the batch is terminated.
-  std::optional<BatchId> lost;       ///< The batch that ran when the executor was lost last: its finish is ignored.
+  std::optional<BatchId> lost;       ///< Ran when the executor was lost last: finishes up to it are ignored.
 };
 
 class JobBooks : public Books {

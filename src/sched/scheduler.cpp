@@ -175,7 +175,7 @@ void Scheduler::State::on(const BatchFinished& event) {
   ExecutorEntry& executor = books.executor(event.executor);
   RunningBatch& running = books.running(event.executor);
   if (executor.batch != event.batch) {
-    LAXITY_CHECK(running.lost == event.batch);
+    LAXITY_CHECK(running.lost && event.batch <= *running.lost);  // it ran here when the executor was lost
     return;
   }
   const bool succeeded = event.status == BatchStatus::kSucceeded;
