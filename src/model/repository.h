@@ -18,15 +18,16 @@ struct PreprocessSpec {
   enum class Colour : std::uint8_t { kRgb, kBgr, kGray } colour = Colour::kRgb;
   enum class Layout : std::uint8_t { kChw, kHwc } layout = Layout::kChw;
   enum class Resize : std::uint8_t { kBilinear, kNearest } resize = Resize::kBilinear;
-  float scale = 1.0F / 255;          ///< out = (pixel * scale - mean[c]) / deviation[c]
+  float scale = 1.0F / 255;            ///< out = (pixel * scale - mean[c]) / deviation[c]
   std::vector<float> mean, deviation;  ///< One per channel.
 };
 
 struct PostprocessSpec {
   enum class Kind : std::uint8_t { kNone, kSoftmax } kind = Kind::kNone;
-  std::uint32_t top = 1;           ///< Length of `class`; `probabilities` has the output's shape.
-  std::size_t output = 0;          ///< Index of the model output that holds the logits.
-  std::vector<float> temperature;  ///< Per exit, from utility.json; empty: 1. Divides logits before the softmax.
+  std::uint32_t top = 1;   ///< Length of `class`; `probabilities` has the output's shape.
+  std::size_t output = 0;  ///< Index of the model output that holds the logits.
+  std::vector<float>
+      temperature;  ///< Per exit, from utility.json; empty: 1. Divides logits before the softmax.
 };
 
 /// One graph and how it is wired to its neighbours.
