@@ -35,8 +35,10 @@ void print_reproduce_line() { (void)std::fputs(reproduce_line, stderr); }
 class ReproduceLine {
  public:
   ReproduceLine(const Scenario& scenario, std::string_view policy, std::uint64_t seed) {
-    if (set_check_context(&print_reproduce_line) == &print_reproduce_line)
-      return;  // a swarm has said it better
+    if (const CheckContextPrinter outer = set_check_context(&print_reproduce_line)) {
+      set_check_context(outer);  // whoever runs this simulation says better how to repeat it
+      return;
+    }
     is_mine_ = true;
     (void)std::snprintf(reproduce_line, sizeof reproduce_line,
                         "reproduce: laxity simulate --policy %.*s --seed %llu, scenario '%.300s'\n",
