@@ -1,0 +1,118 @@
+// The Open Inference Protocol (V2): request bytes to tensors, answers to reply bytes. No sockets, no clocks.
+//
+// A body is JSON, optionally followed by binary tensors: then the header `Inference-Header-Content-Length` says where
+// the JSON ends and `binary_data_size` how many of the following bytes belong to each input, in the order in which
+// the JSON names them. Binary tensors are not copied: the job reads them where the socket left them.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "core/command.h"
+#include "core/job.h"
+#include "model/repository.h"
+#include "server/aligned_buffer.h"
+
+namespace laxity {
+
+/// A tensor that a reply may hold: the model's own outputs first, then what post-processing adds.
+struct WireOutput {
+  enum class Source : std::uint8_t { kModel, kProbabilities, kClass, kLabel };
+  std::string name;
+  DataType type = DataType::kFp32;
+  std::vector<std::int64_t> shape;  ///< Without the batch dimension when the model's batch is free.
+  Source source = Source::kModel;
+  std::size_t index = 0;  ///< Into LoadedModel::outputs, for kModel.
+};
+
+/// What one model looks like on the wire, prepared once. Immutable.
+class ModelCodec {
+ public:
+  /// `model` must outlive this.
+  explicit ModelCodec(const LoadedModel& model);
+
+  const LoadedModel& model() const noexcept { return *model_; }
+  std::span<const WireOutput> outputs() const noexcept { return outputs_; }
+  /// False: the graph fixes its first dimension, shapes on the wire are the graph's own, and a request is one job.
+  bool batch_is_free() const noexcept { return batch_is_free_; }
+  /// The variant that answers: the best one, until a policy chooses.
+  std::uint32_t variant() const noexcept { return variant_; }
+  std::uint32_t exit_count() const noexcept { return exit_count_; }
+
+  /// The body of `GET /v2/models/<name>`.
+  std::string metadata_json() const;
+
+ private:
+  const LoadedModel* model_;
+  std::vector<WireOutput> outputs_;
+  bool batch_is_free_ = true;
+  std::uint32_t variant_ = 0;
+  std::uint32_t exit_count_ = 1;
+};
+
+/// One decoded request. Reused: a warm one decodes without allocating.
+struct InferRequest {
+  struct Wanted {
+    std::uint32_t output = 0;  ///< Index into ModelCodec::outputs.
+    bool binary = false;
+  };
+
+  std::string id;
+  std::size_t batch_size = 1;     ///< b: the request is b jobs.
+  bool needs_preprocess = false;  ///< Input 0 is encoded pictures.
+  JobKind kind = JobKind::kBestEffort;
+  std::optional<Duration> relative_deadline;
+  std::uint32_t priority = 0;
+  std::vector<Wanted> wanted;
+  /// Input i of job j is inputs[j * input count + i]. Points into the body or into the decoder's tensor memory.
+  std::vector<ConstJobBytes> inputs;
+};
+
+/// Bytes that must be readable behind the body given to decode().
+inline constexpr std::size_t kBodyPadding = 64;
+
+struct DecodeLimits {
+  std::size_t json_size_max = std::size_t{16} << 20;
+  std::size_t batch_size_max = 4096;
+};
+
+/// Owned by one thread.
+class InferDecoder {
+ public:
+  explicit InferDecoder(DecodeLimits limits);
+  ~InferDecoder();
+  InferDecoder(const InferDecoder&) = delete;
+  InferDecoder& operator=(const InferDecoder&) = delete;
+
+  /// Decodes `body`, behind which kBodyPadding more bytes must be readable. `header_length` is the value of
+  /// `Inference-Header-Content-Length`. What cannot be used in place (JSON tensors, base64 pictures, binary tensors
+  /// that are not aligned for their type) goes to `tensors`. `request` is overwritten, its contents are unspecified
+  /// after an error.
+  /// Errors: kInvalidArgument, what was expected, what was found, where; kNotFound (a stream that does not exist);
+  /// kTooLarge (JSON over its limit); kResourceExhausted (no memory left in the budget of `tensors`).
+  Status decode(const ModelCodec& codec, std::span<const std::byte> body,
+                std::optional<std::uint64_t> header_length, AlignedBuffer& tensors, InferRequest& request);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// The reply's body. `json_size` is set when binary tensors follow the JSON.
+struct ReplyBody {
+  std::string bytes;
+  std::optional<std::size_t> json_size;
+};
+
+/// Encodes an answered request (every outcome on time or late) into `reply`, which is overwritten.
+/// `settled` has one entry per job; output o of job j is outputs[j * model output count + o].
+void encode_answer(const ModelCodec& codec, const InferRequest& request, std::span<const SettleJob> settled,
+                   std::span<const ConstJobBytes> outputs, ReplyBody& reply);
+
+}  // namespace laxity
