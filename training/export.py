@@ -19,7 +19,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from networks import RECIPES
-from train import exit_logits, load_average, load_dataset, normalised
+from train import exit_logits, load_final, load_dataset, normalised
 
 OPSET = 17
 TOLERANCE = 1e-4
@@ -242,7 +242,7 @@ def main():
     torch.set_num_threads(arguments.threads)
     recipe = RECIPES[arguments.network]
     dataset = load_dataset(recipe.name, arguments)
-    network = folded(load_average(recipe, arguments.work / f"{recipe.name}.pt"))
+    network = folded(load_final(recipe, arguments.work))
     folder = arguments.models / recipe.name
     folder.mkdir(parents=True, exist_ok=True)
 

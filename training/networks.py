@@ -40,15 +40,22 @@ class Residual(nn.Module):
 
 
 class Exit(nn.Module):
-    """Averages the features over a grid × grid raster and classifies them."""
+    """Averages the features over a grid × grid raster and classifies them, if `hidden` through one hidden layer."""
 
-    def __init__(self, channels, grid, class_count):
+    def __init__(self, channels, grid, class_count, hidden=0):
         super().__init__()
-        self.grid = grid
-        self.classify = nn.Linear(channels * grid * grid, class_count)
+        self.channels, self.grid, self.class_count = channels, grid, class_count
+        width = channels * grid * grid
+        if hidden:
+            self.classify = nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, class_count))
+        else:
+            self.classify = nn.Linear(width, class_count)
+
+    def pooled(self, x):
+        return functional.adaptive_avg_pool2d(x, self.grid).flatten(1)
 
     def forward(self, x):
-        return self.classify(functional.adaptive_avg_pool2d(x, self.grid).flatten(1))
+        return self.classify(self.pooled(x))
 
 
 class Stage(nn.Module):
@@ -81,9 +88,9 @@ class StagedNetwork(nn.Module):
 
 def build_cifar10():
     return StagedNetwork([
-        Stage([Plain(3, 24), Plain(24, 40, 2), Residual(40, 1), Plain(40, 80, 2)], Exit(80, 2, 10)),
-        Stage([Plain(80, 96), Residual(96, 1)], Exit(96, 1, 10)),
-        Stage([Residual(96, 2), Plain(96, 160, 2), Residual(160, 1)], Exit(160, 1, 10)),
+        Stage([Plain(3, 24), Plain(24, 32, 2), Plain(32, 64, 2), Residual(64, 1)], Exit(64, 2, 10)),
+        Stage([Plain(64, 80), Residual(80, 1)], Exit(80, 1, 10)),
+        Stage([Plain(80, 160, 2), Residual(160, 2)], Exit(160, 1, 10)),
     ])
 
 
@@ -121,10 +128,8 @@ class Recipe:
     flips: bool
     shift: int  # pixels, each way
     brightness: float  # 0.3 scales a picture by 0.7 … 1.3
-    epochs: int
-    epochs_small: int  # the first of them, on pictures scaled to `size_small` for speed
-    size_small: int
-    epochs_decay: int  # the last of them, over which the learning rate falls to zero
+    sizes: tuple  # one an epoch: pictures are scaled to it, because small ones teach the most a second at first
+    epochs_decay: int  # the last epochs, over which the learning rate falls to zero
     rate: float
     batch: int = 128
     weight_decay: float = 5e-4
@@ -132,22 +137,39 @@ class Recipe:
     exit_weights: tuple = field(default=(0.4, 0.5, 1.0))
     distillation: float = 0.5  # share of an early exit's loss that follows the last exit
     distillation_from: int = 2  # first epoch (from 0) that does so: before, the last exit knows too little
+    refitted_exits: dict = field(default_factory=dict)  # index: (grid, hidden) of the exit that replaces it
+    refit_passes: int = 3  # differently augmented copies of the training set that a refitted exit sees
+    refit_epochs: int = 8
     seed: int = 1
+
+    @property
+    def epochs(self):
+        return len(self.sizes)
+
+
+def build_final(recipe):
+    """The network as it is exported: the refitted exits stand in place of those trained with the trunk."""
+    network = recipe.build()
+    for index, (grid, hidden) in recipe.refitted_exits.items():
+        old = network.stages[index].exit
+        network.stages[index].exit = Exit(old.channels, grid, old.class_count, hidden)
+    return network
 
 
 CIFAR10 = Recipe(
     name="cifar10", build=build_cifar10, labels=CIFAR10_LABELS,
     mean=(0.4914, 0.4822, 0.4465), std=(0.2470, 0.2435, 0.2616),
-    flips=True, shift=3, brightness=0.0,
-    epochs=15, epochs_small=12, size_small=24, epochs_decay=9, rate=0.1,
+    flips=True, shift=2, brightness=0.0,
+    sizes=(16,) * 3 + (24,) * 4 + (32,) * 2, epochs_decay=8, rate=0.12, distillation_from=4,
+    refitted_exits={0: (4, 128), 1: (2, 128)},
 )
 
 GTSRB = Recipe(
     name="gtsrb", build=build_gtsrb, labels=GTSRB_LABELS,
     mean=(0.34, 0.31, 0.32), std=(0.27, 0.26, 0.27),
     flips=False, shift=3, brightness=0.4,
-    epochs=5, epochs_small=3, size_small=24, epochs_decay=4, rate=0.05,
-    smoothing=0.05,
+    sizes=(24,) * 3 + (32,) * 2, epochs_decay=4, rate=0.05,
+    smoothing=0.05, refitted_exits={0: (4, 128), 1: (4, 128)},
 )
 
 RECIPES = {"cifar10": CIFAR10, "gtsrb": GTSRB}

@@ -14,7 +14,7 @@ import torch
 from torch.nn import functional
 
 import data
-from networks import RECIPES
+from networks import RECIPES, build_final
 
 AVERAGE_EVERY = 5  # steps between two updates of the averaged weights
 AVERAGE_DECAY = 0.98
@@ -77,8 +77,9 @@ def exit_logits(network, images, recipe, batch=500):
 
 
 def accuracies(network, split, recipe):
-    logits = exit_logits(network, split.images, recipe)
-    return [float((l.argmax(1) == split.labels).mean()) for l in logits]
+    """Of each exit, on about 1,000 pictures: enough to watch a training by."""
+    images, labels = split.images[::5], split.labels[::5]
+    return [float((logits.argmax(1) == labels).mean()) for logits in exit_logits(network, images, recipe)]
 
 
 def exits_loss(logits, target, recipe, distillation):
@@ -132,7 +133,7 @@ def train(recipe, dataset, checkpoint):
     augmenter = None
     steps_per_epoch = len(dataset.train) // recipe.batch
     for epoch in range(first_epoch, recipe.epochs):
-        size = recipe.size_small if epoch < recipe.epochs_small else 32
+        size = recipe.sizes[epoch]
         if augmenter is None or augmenter.size != size:
             augmenter = Augmenter(dataset.train.images, recipe, size)
         random = numpy.random.RandomState(1000 * recipe.seed + epoch)
@@ -162,7 +163,7 @@ def train(recipe, dataset, checkpoint):
         }
         torch.save(state, checkpoint.with_suffix(".part"))
         checkpoint.with_suffix(".part").replace(checkpoint)
-        exits = " ".join(f"{a:.4f}" for a in accuracies(average, dataset.validation, recipe))
+        exits = " ".join(f"{a:.3f}" for a in accuracies(average, dataset.validation, recipe))
         seconds = time.monotonic() - began
         print(f"{recipe.name}: epoch {epoch + 1}/{recipe.epochs} size {size} "
               f"loss {loss_sum / steps_per_epoch:.3f} validation {exits} in {seconds:.0f} s", flush=True)
@@ -170,10 +171,17 @@ def train(recipe, dataset, checkpoint):
     return average
 
 
-def load_average(recipe, checkpoint):
-    """The averaged network of a checkpoint, whether or not its training was finished."""
+def load_trunk(recipe, work):
+    """The averaged network of the last checkpoint, whether or not its training was finished."""
     network = recipe.build()
-    network.load_state_dict(torch.load(checkpoint)["average"])
+    network.load_state_dict(torch.load(work / f"{recipe.name}.pt")["average"])
+    return network.eval()
+
+
+def load_final(recipe, work):
+    """The network after refit.py."""
+    network = build_final(recipe)
+    network.load_state_dict(torch.load(work / f"{recipe.name}_final.pt"))
     return network.eval()
 
 

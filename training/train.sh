@@ -51,6 +51,7 @@ for network in "${networks[@]}"; do
   fi
   if [ $force = 1 ]; then rm -f "$folder/work/$network.pt"; fi
   "$python" "$here/train.py" "$network" --work "$folder/work" --threads $threads "${source[@]}"
+  "$python" "$here/refit.py" "$network" --work "$folder/work" --threads $threads "${source[@]}"
   "$python" "$here/export.py" "$network" --work "$folder/work" --models "$models" --threads $threads "${source[@]}"
   "$python" "$here/samples.py" "$network" --samples "$models/samples" "${source[@]}"
   "$python" "$here/evaluate.py" "$models/$network" --sample "$models/samples/$network-test" "${source[@]}"
