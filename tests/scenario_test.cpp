@@ -35,7 +35,8 @@ TEST_P(TextScenarioFile, IsDecidedAsExpected) {
   const auto& scenario = std::get<TextScenario>(any);
   EXPECT_FALSE(scenario.expected.empty()) << "a scenario that expects nothing tests nothing";
   const auto found = run_text_scenario(scenario).value();
-  EXPECT_EQ(difference(scenario, found), "") << "expected -, found +; `laxity simulate --update` rewrites the file";
+  EXPECT_EQ(difference(scenario, found), "")
+      << "expected -, found +; `laxity simulate --update` rewrites the file";
 }
 
 TEST_P(TextScenarioFile, IsWrittenAsUpdateWouldWriteIt) {
@@ -45,7 +46,8 @@ TEST_P(TextScenarioFile, IsWrittenAsUpdateWouldWriteIt) {
   EXPECT_EQ(updated(scenario, scenario.expected), text);
 }
 
-INSTANTIATE_TEST_SUITE_P(Scenarios, TextScenarioFile, ::testing::ValuesIn(files_ending(".scenario")), test_name);
+INSTANTIATE_TEST_SUITE_P(Scenarios, TextScenarioFile, ::testing::ValuesIn(files_ending(".scenario")),
+                         test_name);
 
 class TomlScenarioFile : public ::testing::TestWithParam<std::string> {};
 

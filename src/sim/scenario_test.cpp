@@ -85,12 +85,14 @@ TEST(Scenario, DefaultsOfAShortTask) {
 }
 
 TEST(Scenario, ADeadlineMakesATaskFirm) {
-  EXPECT_EQ(parsed("duration_s = 1\n[[task]]\nmodel = \"m\"\nperiod_ms = 10\ndeadline_ms = 5\n").tasks[0].kind,
-            JobKind::kFirm);
+  EXPECT_EQ(
+      parsed("duration_s = 1\n[[task]]\nmodel = \"m\"\nperiod_ms = 10\ndeadline_ms = 5\n").tasks[0].kind,
+      JobKind::kFirm);
 }
 
 TEST(Scenario, PhaseIsKeptWhenGiven) {
-  const Scenario s = parsed("duration_s = 1\n[[task]]\nmodel = \"m\"\ncount = 2\nperiod_ms = 10\nphase_ms = 3\n");
+  const Scenario s =
+      parsed("duration_s = 1\n[[task]]\nmodel = \"m\"\ncount = 2\nperiod_ms = 10\nphase_ms = 3\n");
   EXPECT_EQ(s.tasks[0].phase, 3ms);
   EXPECT_EQ(s.tasks[1].phase, 3ms);
 }
@@ -157,7 +159,8 @@ TEST(Scenario, WrongInputSaysExpectedFoundAndWhere) {
     const char* message;
   };
   const Case cases[] = {
-      {"model = \"m\"\nperiod_ms = 1\nperiood_ms = 2", "s.toml:5: unknown key 'periood_ms' in [task]; did you mean 'period_ms'?"},
+      {"model = \"m\"\nperiod_ms = 1\nperiood_ms = 2",
+       "s.toml:5: unknown key 'periood_ms' in [task]; did you mean 'period_ms'?"},
       {"period_ms = 1", "expected a key 'model' in [[task]]"},
       {"model = \"m\"", "expected a key 'period_ms' with arrival = \"periodic\""},
       {"model = \"m\"\nperiod_ms = 0", "'period_ms': expected a number from 0.001"},
@@ -167,26 +170,32 @@ TEST(Scenario, WrongInputSaysExpectedFoundAndWhere) {
        "'period_ms': expected only with arrival = \"periodic\", found arrival = \"poisson\""},
       {"model = \"m\"\nperiod_ms = 1\ndeadline_ms = -1", "'deadline_ms': expected a number"},
       {"model = \"m\"\nperiod_ms = 1\ndeadline_ms = { uniform = [5, 1] }", "with 0 < a <= b"},
-      {"model = \"m\"\nperiod_ms = 1\ndeadline_ms = { unifrom = [1, 5] }", "expected deadline_ms = { uniform"},
+      {"model = \"m\"\nperiod_ms = 1\ndeadline_ms = { unifrom = [1, 5] }",
+       "expected deadline_ms = { uniform"},
       {"model = \"m\"\nperiod_ms = 1\nkind = \"soft\"", "expected a key 'deadline_ms' with soft"},
       {"model = \"m\"\nperiod_ms = 1\ndeadline_ms = 2\nkind = \"best-effort\"", "found best-effort"},
       {"model = \"m\"\nperiod_ms = 1\nadmission = \"steam\"", "expected stream or request, found 'steam'"},
       {"model = \"m\"\narrival = \"poisson\"\nrate_per_s = 1\nadmission = \"stream\"",
        "expected a periodic or sporadic arrival with \"stream\""},
       {"model = \"m\"\nperiod_ms = 1\nadmission = \"stream\"", "expected one deadline with \"stream\""},
-      {"model = \"m\"\narrival = \"sporadic\"\nmin_inter_arrival_ms = 10\nrate_per_s = 101", "expected at most 1 / min"},
+      {"model = \"m\"\narrival = \"sporadic\"\nmin_inter_arrival_ms = 10\nrate_per_s = 101",
+       "expected at most 1 / min"},
       {"model = \"m\"\nperiod_ms = 1\ncount = 10001", "'count': expected an integer from 1 to 10000"},
-      {"model = \"m\"\narrival = \"trace\"\nfile = \"a.csv\"", "expected a key 'column' with arrival = \"trace\""},
+      {"model = \"m\"\narrival = \"trace\"\nfile = \"a.csv\"",
+       "expected a key 'column' with arrival = \"trace\""},
   };
   for (const Case& c : cases) {
-    EXPECT_THAT(error_of("duration_s = 1\n[[task]]\n" + std::string(c.task) + "\n"), HasSubstr(c.message)) << c.task;
+    EXPECT_THAT(error_of("duration_s = 1\n[[task]]\n" + std::string(c.task) + "\n"), HasSubstr(c.message))
+        << c.task;
   }
 }
 
 TEST(Scenario, WrongFaultsAndSystems) {
   const auto with = [](const char* rest) { return error_of("duration_s = 1\n" + std::string(rest)); };
-  EXPECT_THAT(with("[[fault]]\nat_s = 1\nkind = \"stall\""), HasSubstr("expected a key 'duration_s' with stall"));
-  EXPECT_THAT(with("[[fault]]\nat_s = 1\nkind = \"overrun\""), HasSubstr("expected a key 'factor' with overrun"));
+  EXPECT_THAT(with("[[fault]]\nat_s = 1\nkind = \"stall\""),
+              HasSubstr("expected a key 'duration_s' with stall"));
+  EXPECT_THAT(with("[[fault]]\nat_s = 1\nkind = \"overrun\""),
+              HasSubstr("expected a key 'factor' with overrun"));
   EXPECT_THAT(with("[[fault]]\nkind = \"drift\"\nfactor = 2"), HasSubstr("expected a key 'at_s'"));
   EXPECT_THAT(with("[[fault]]\nat_s = 1\nkind = \"stal\""), HasSubstr("did you mean 'stall'?"));
   EXPECT_THAT(with("executors = 2"), HasSubstr("expected only with [[model]]"));
@@ -210,12 +219,13 @@ class TraceFile : public ::testing::Test {
   ~TraceFile() override { (void)std::remove((folder_ + file_).c_str()); }
   Result<Scenario> parse_with(std::string_view csv, const std::string& column) {
     std::ofstream(folder_ + file_) << csv;
-    return parse_toml_scenario("duration_s = 10\n[[task]]\nmodel = \"m\"\narrival = \"trace\"\nfile = \"" + file_ +
-                                   "\"\ncolumn = \"" + column + "\"\n",
+    return parse_toml_scenario("duration_s = 10\n[[task]]\nmodel = \"m\"\narrival = \"trace\"\nfile = \"" +
+                                   file_ + "\"\ncolumn = \"" + column + "\"\n",
                                "s.toml", folder_);
   }
   std::string folder_ = ::testing::TempDir();
-  std::string file_ = "trace-" + std::string(::testing::UnitTest::GetInstance()->current_test_info()->name()) + ".csv";
+  std::string file_ =
+      "trace-" + std::string(::testing::UnitTest::GetInstance()->current_test_info()->name()) + ".csv";
 };
 
 TEST_F(TraceFile, SecondsBecomeTimesSinceTheFirst) {
@@ -238,7 +248,8 @@ TEST(ScenarioLoader, TellsTheTwoFormsApart) {
   const auto text = parse_scenario("job A r=0ms C=1ms\n---\n", "a", "");
   ASSERT_TRUE(text);
   EXPECT_TRUE(std::holds_alternative<TextScenario>(*text));
-  EXPECT_THAT(parse_scenario("job A r=0ms C=1ms\n", "a.scenario", "").error().message, HasSubstr("a line ---"));
+  EXPECT_THAT(parse_scenario("job A r=0ms C=1ms\n", "a.scenario", "").error().message,
+              HasSubstr("a line ---"));
 }
 
 TEST(ScenarioLoader, AMissingFileIsNotFound) {

@@ -21,11 +21,12 @@ std::string system_text(int executors = 1, const char* more = "") {
 
 Scenario scenario_of(const std::string& tasks, const std::string& system = system_text(),
                      const std::string& duration = "0.1") {
-  return parse_toml_scenario("name = \"s\"\nduration_s = " + duration + "\n" + system + tasks, "s.toml", "").value();
+  return parse_toml_scenario("name = \"s\"\nduration_s = " + duration + "\n" + system + tasks, "s.toml", "")
+      .value();
 }
 
-SimulationOutput run(const Scenario& scenario, std::string_view policy = "fifo", const SimulationOptions& options = {},
-                     std::uint64_t seed = 1) {
+SimulationOutput run(const Scenario& scenario, std::string_view policy = "fifo",
+                     const SimulationOptions& options = {}, std::uint64_t seed = 1) {
   return simulate(scenario, *scenario.system, policy, {}, seed, options).value();
 }
 
@@ -52,7 +53,8 @@ TEST(Simulator, IngressReplyAndWakeAreExplicitTerms) {
   options.reply = 30us;
   options.wake = 7us;
   const SimulationOutput output = run(scenario_of(kEvery10Ms), "fifo", options);
-  EXPECT_THAT(output.result.jobs, Each(Field(&JobRecord::response_time, std::optional<Duration>(2ms + 137us))));
+  EXPECT_THAT(output.result.jobs,
+              Each(Field(&JobRecord::response_time, std::optional<Duration>(2ms + 137us))));
 }
 
 TEST(Simulator, TheClientJudgesByWhenItHears) {
@@ -65,7 +67,8 @@ TEST(Simulator, TheClientJudgesByWhenItHears) {
 
 TEST(Simulator, EqualSeedsGiveEqualBytes) {
   const Scenario scenario = scenario_of(
-      "[[task]]\nmodel = \"m\"\narrival = \"poisson\"\nrate_per_s = 600\ndeadline_ms = { uniform = [5, 20] }\n"
+      "[[task]]\nmodel = \"m\"\narrival = \"poisson\"\nrate_per_s = 600\ndeadline_ms = { uniform = [5, 20] "
+      "}\n"
       "[[task]]\nmodel = \"m\"\narrival = \"closed-loop\"\nclients = 3\nthink_ms = 1\n");
   const auto bytes = [&](std::uint64_t seed) {
     return to_json({"simulate", {}, {run(scenario, "edf", {}, seed).result}});
@@ -95,7 +98,8 @@ TEST(Simulator, AFullQueueRejectsOnArrival) {
 }
 
 TEST(Simulator, OverloadMakesFifoLateAndEdfDrop) {
-  const Scenario scenario = scenario_of("[[task]]\nmodel = \"m\"\nperiod_ms = 1\ndeadline_ms = 10\n", system_text(), "1");
+  const Scenario scenario =
+      scenario_of("[[task]]\nmodel = \"m\"\nperiod_ms = 1\ndeadline_ms = 10\n", system_text(), "1");
   const SimulationOutput fifo = run(scenario, "fifo");
   const SimulationOutput edf = run(scenario, "edf");
   EXPECT_LT(count(fifo, Outcome::kOnTime), 20u);
@@ -112,22 +116,23 @@ TEST(Simulator, AnOverrunMakesItsJobsSlower) {
 }
 
 TEST(Simulator, AStallDelaysWhatRunsAndWhatStarts) {
-  const SimulationOutput output = run(scenario_of(
-      std::string(kEvery10Ms) +
-      "[[fault]]\nat_s = 0.021\nkind = \"stall\"\nduration_s = 0.004\n[[fault]]\nat_s = 0.049\nkind = \"stall\"\n"
-      "duration_s = 0.003\n"));
+  const SimulationOutput output =
+      run(scenario_of(std::string(kEvery10Ms) + "[[fault]]\nat_s = 0.021\nkind = \"stall\"\nduration_s = "
+                                                "0.004\n[[fault]]\nat_s = 0.049\nkind = \"stall\"\n"
+                                                "duration_s = 0.003\n"));
   std::vector<int> ms;
   for (const JobRecord& job : output.result.jobs) ms.push_back(static_cast<int>(*job.response_time / 1ms));
   EXPECT_THAT(ms, ElementsAre(2, 2, 6, 2, 2, 4, 2, 2, 2, 2));
 }
 
 TEST(Simulator, ALostExecutorGivesItsJobsBack) {
-  const Scenario scenario = scenario_of(std::string(kEvery10Ms) +
-                                            "[[fault]]\nat_s = 0.021\nkind = \"executor-lost\"\nexecutor = 0\n",
-                                        system_text(2));
+  const Scenario scenario = scenario_of(
+      std::string(kEvery10Ms) + "[[fault]]\nat_s = 0.021\nkind = \"executor-lost\"\nexecutor = 0\n",
+      system_text(2));
   const SimulationOutput output = run(scenario);
   EXPECT_EQ(count(output, Outcome::kOnTime), 10u);
-  EXPECT_EQ(*output.result.jobs[2].response_time, 3ms);  // 1 ms lost with the executor, then 2 ms on the other
+  EXPECT_EQ(*output.result.jobs[2].response_time,
+            3ms);  // 1 ms lost with the executor, then 2 ms on the other
 }
 
 TEST(Simulator, TheLastExecutorLostForGoodFailsWhatIsLeft) {
@@ -153,8 +158,9 @@ TEST(Simulator, DriftGrowsToItsFactor) {
 }
 
 TEST(Simulator, AGoneClientCancelsTheOldestJobs) {
-  const SimulationOutput output = run(scenario_of("[[task]]\nmodel = \"m\"\nperiod_ms = 1\ndeadline_ms = 500\n"
-                                                  "[[fault]]\nat_s = 0.0205\nkind = \"client-gone\"\njobs = 3\n"));
+  const SimulationOutput output =
+      run(scenario_of("[[task]]\nmodel = \"m\"\nperiod_ms = 1\ndeadline_ms = 500\n"
+                      "[[fault]]\nat_s = 0.0205\nkind = \"client-gone\"\njobs = 3\n"));
   EXPECT_EQ(count(output, Outcome::kCancelled), 3u);
   EXPECT_EQ(output.result.jobs[10].outcome, Outcome::kCancelled);  // it was running
   EXPECT_EQ(output.result.jobs[11].outcome, Outcome::kCancelled);
@@ -163,7 +169,8 @@ TEST(Simulator, AGoneClientCancelsTheOldestJobs) {
 }
 
 TEST(Simulator, StreamsAreAskedForFirst) {
-  const SimulationOutput output = run(scenario_of(std::string(kEvery10Ms) + "admission = \"stream\"\n" + kEvery10Ms));
+  const SimulationOutput output =
+      run(scenario_of(std::string(kEvery10Ms) + "admission = \"stream\"\n" + kEvery10Ms));
   EXPECT_EQ(output.result.tasks_asked, 1u);
   EXPECT_EQ(output.result.tasks_admitted, 1u);
   EXPECT_THAT(output.result.task_answers, ElementsAre(TaskAnswer::kAdmitted, TaskAnswer::kNotAsked));

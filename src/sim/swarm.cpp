@@ -11,7 +11,8 @@
 namespace laxity {
 namespace {
 
-constexpr std::uint64_t kFramesMax = 60;  // a task: enough for queues to fill, few enough to audit every event
+constexpr std::uint64_t kFramesMax =
+    60;  // a task: enough for queues to fill, few enough to audit every event
 
 char reproduce_line[128] = "";
 void print_reproduce_line() { (void)std::fputs(reproduce_line, stderr); }
@@ -90,10 +91,12 @@ class Draw {
   TaskSpec task(std::int64_t i, std::int64_t task_count, const SystemModel& system) {
     TaskSpec task;
     task.name = "t" + std::to_string(i);
-    const auto model = static_cast<ModelId>(number(0, static_cast<std::int64_t>(system.catalog.models.size()) - 1));
+    const auto model =
+        static_cast<ModelId>(number(0, static_cast<std::int64_t>(system.catalog.models.size()) - 1));
     task.model = system.catalog.model(model).name;
     Duration alone{};  // a job of this model, all stages
-    for (const CategoryId stage : system.catalog.model(model).variants[0].stages) alone += system.planned(stage, 1, 0);
+    for (const CategoryId stage : system.catalog.model(model).variants[0].stages)
+      alone += system.planned(stage, 1, 0);
     // From nearly nothing to more than twice what the executors can take.
     const std::int64_t load_percent = number(5, 250);
     const Duration gap = std::max<Duration>(alone * 100 * task_count / load_percent, 10us);
@@ -147,7 +150,8 @@ class Draw {
       fault.kind = static_cast<FaultKind>(number(0, 4));
       fault.factor_ppm = static_cast<std::uint32_t>(number(500'000, 5'000'000));
       fault.jobs = static_cast<std::uint32_t>(number(1, 20));
-      fault.executor = static_cast<std::uint32_t>(number(0, static_cast<std::int64_t>(scenario.system->executors.size()) - 1));
+      fault.executor = static_cast<std::uint32_t>(
+          number(0, static_cast<std::int64_t>(scenario.system->executors.size()) - 1));
       if (fault.kind == FaultKind::kStall || chance(70)) fault.duration = time(1ms, 50ms);
       scenario.faults.push_back(fault);
     }
@@ -155,12 +159,14 @@ class Draw {
 
   void policy(SwarmCase& made) {
     const std::span<const PolicyInfo> known = policies();
-    const PolicyInfo& info = known[static_cast<std::size_t>(number(0, static_cast<std::int64_t>(known.size()) - 1))];
+    const PolicyInfo& info =
+        known[static_cast<std::size_t>(number(0, static_cast<std::int64_t>(known.size()) - 1))];
     made.policy = info.name;
     for (const PolicyOption& option : info.options) {
       if (chance(40)) continue;
       // Near the default: a wait of an hour would test nothing but patience.
-      const std::int64_t high = std::min(option.maximum, std::max(option.minimum, 4 * option.default_value + 8));
+      const std::int64_t high =
+          std::min(option.maximum, std::max(option.minimum, 4 * option.default_value + 8));
       made.policy_options[std::string(option.name)] = number(option.minimum, std::max(option.minimum, high));
     }
   }
@@ -196,16 +202,19 @@ std::string violated(const SwarmCase& made, const SimulationOutput& output) {
     const Model& model = system.catalog.model(*system.catalog.find_model(task.model));
     const std::size_t stages = model.variants[0].stages.size();
     const bool is_answered = record.outcome == Outcome::kOnTime || record.outcome == Outcome::kLate;
-    if (is_answered != record.response_time.has_value()) return "an answer without a response time, or the reverse";
+    if (is_answered != record.response_time.has_value())
+      return "an answer without a response time, or the reverse";
     if (is_answered && (record.exit_count < model.mandatory_count || record.exit_count > stages)) {
       return "an answer from an exit that is not there, or before its mandatory stages";
     }
-    if (record.response_time && *record.response_time < Duration::zero()) return "an answer before its question";
+    if (record.response_time && *record.response_time < Duration::zero())
+      return "an answer before its question";
     if (record.batch_size > system.limits.batch_size_max) return "a batch over its limit";
     const bool is_firm_under_edf = made.policy == "edf" && task.kind == JobKind::kFirm;
     if (is_firm_under_edf && record.server_on_time == false) return "edf answered a firm job late";
     // The claim in edf's docstring, for networks that run in one go.
-    const bool was_started_in_vain = record.outcome == Outcome::kDropped && record.batch_size > 0 && stages == 1;
+    const bool was_started_in_vain =
+        record.outcome == Outcome::kDropped && record.batch_size > 0 && stages == 1;
     if (is_firm_under_edf && is_undisturbed && was_started_in_vain) {
       return "edf started a firm job that then missed, although every time stayed within the table";
     }
@@ -218,12 +227,14 @@ std::string violated(const SwarmCase& made, const SimulationOutput& output) {
 SwarmCase swarm_case(std::uint64_t seed) { return Draw(seed).all(); }
 
 std::optional<std::string> run_swarm_seed(std::uint64_t seed, SwarmReport& report) {
-  (void)std::snprintf(reproduce_line, sizeof reproduce_line, "reproduce: laxity simulate --seeds 1 --seed %llu\n",
+  (void)std::snprintf(reproduce_line, sizeof reproduce_line,
+                      "reproduce: laxity simulate --seeds 1 --seed %llu\n",
                       static_cast<unsigned long long>(seed));
   const CheckContextPrinter outer = set_check_context(&print_reproduce_line);
   const SwarmCase made = swarm_case(seed);
   const auto run = [&] {
-    return simulate(made.scenario, *made.scenario.system, made.policy, made.policy_options, seed, made.options);
+    return simulate(made.scenario, *made.scenario.system, made.policy, made.policy_options, seed,
+                    made.options);
   };
   const auto first = run();
   const auto second = run();
@@ -233,7 +244,9 @@ std::optional<std::string> run_swarm_seed(std::uint64_t seed, SwarmReport& repor
   report.jobs += first->result.jobs.size();
   report.events += first->counters.events;
   if (std::string what = violated(made, *first); !what.empty()) return made.policy + ": " + what;
-  const auto bytes = [](const SimulationOutput& output) { return to_json({"simulate", {}, {output.result}}); };
+  const auto bytes = [](const SimulationOutput& output) {
+    return to_json({"simulate", {}, {output.result}});
+  };
   if (first->commands_hash != second->commands_hash || bytes(*first) != bytes(*second)) {
     return made.policy + ": the same seed gave another run";
   }
