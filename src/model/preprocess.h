@@ -10,8 +10,8 @@
 
 namespace laxity {
 
-/// Decodes JPEG and PNG. Holds its scratch memory, which grows to the largest picture seen (at most 64 megapixels)
-/// and stays. Owned by one thread.
+/// Decodes JPEG and PNG. Holds its scratch memory, which grows to the largest picture seen (at most
+/// 64 megapixels) and stays. Owned by one thread.
 class Preprocessor {
  public:
   Preprocessor();
@@ -19,7 +19,8 @@ class Preprocessor {
   Preprocessor(Preprocessor&&) noexcept;
   Preprocessor& operator=(Preprocessor&&) noexcept;
 
-  /// Writes channels x height x width (or height x width x channels) floats. Precondition: `out` has that length.
+  /// Writes channels x height x width (or height x width x channels) floats. Precondition: `out` has that
+  /// length.
   /// Errors: kInvalidArgument: neither JPEG nor PNG, corrupt, too large; the decoder's words.
   Status run(const PreprocessSpec& spec, std::span<const std::byte> encoded, std::span<float> out);
 

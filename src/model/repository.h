@@ -34,8 +34,8 @@ struct PostprocessSpec {
 struct StageFile {
   std::string path;
   StageSpec spec;
-  /// For each input of this stage: index of the previous stage's output that feeds it (stage 0: index of the model
-  /// input).
+  /// For each input of this stage: index of the previous stage's output that feeds it (stage 0: index of
+  /// the model input).
   std::vector<std::size_t> input_sources;
   /// For each model output: index of this stage's output that is its value at this exit.
   std::vector<std::size_t> exit_outputs;
@@ -62,8 +62,8 @@ struct LoadedModel {
 class Repository {
  public:
   /// Reads every model under `folder`: `<model>/model.toml`, `<model>/1/model.onnx`, a bare `<model>.onnx`.
-  /// Errors: kNotFound (no folder, no model in it), kInvalidArgument (a model.toml or graph that is wrong, stages
-  /// that do not chain, a bad labels file): the message names file, expected and found.
+  /// Errors: kNotFound (no folder, no model in it), kInvalidArgument (a model.toml or graph that is
+  /// wrong, stages that do not chain, a bad labels file): the message names file, expected and found.
   static Result<Repository> load(const std::string& folder, Engine& engine, std::uint32_t batch_size_max);
 
   const Catalog& catalog() const noexcept { return catalog_; }
