@@ -46,7 +46,8 @@ class AlignedBuffer {
   const std::byte* data() const noexcept { return data_; }
   std::size_t capacity() const noexcept { return capacity_; }
 
-  /// Makes room for `size` bytes, keeping the first `kept`. False when the budget does not allow it: nothing changed.
+  /// Makes room for `size` bytes, keeping the first `kept`. False when the budget does not allow it: nothing
+  /// changed.
   bool reserve(std::size_t size, std::size_t kept = 0) {
     if (size <= capacity_) return true;
     if (size > budget_->limit()) return false;

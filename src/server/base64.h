@@ -13,8 +13,8 @@ constexpr std::size_t base64_decoded_size_max(std::size_t text_size) noexcept {
   return text_size / 4 * 3 + 3;
 }
 
-/// Decodes strictly (no blanks, padding required) and returns the number of bytes written; none when `text` is not
-/// base64. Precondition: `out` holds base64_decoded_size_max(text.size()) bytes.
+/// Decodes strictly (no blanks, padding required) and returns the number of bytes written; none when `text`
+/// is not base64. Precondition: `out` holds base64_decoded_size_max(text.size()) bytes.
 std::optional<std::size_t> decode_base64(std::string_view text, std::span<std::byte> out);
 
 }  // namespace laxity

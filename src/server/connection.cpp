@@ -23,8 +23,8 @@ namespace http = boost::beast::http;
 /// A header and a small body in one read.
 constexpr std::size_t kBufferSize = 16 * 1024;
 constexpr std::uint32_t kHeaderSizeMax = 8 * 1024;
-/// A body of a request that is answered without it: up to here it is read and thrown away, so that the connection
-/// lives on; beyond, closing is cheaper.
+/// A body of a request that is answered without it: up to here it is read and thrown away, so that the
+/// connection lives on; beyond, closing is cheaper.
 constexpr std::uint64_t kDiscardMax = std::uint64_t{1} << 20;
 /// Bodies of requests that need no tensors.
 constexpr std::uint64_t kSmallBodyMax = 64 * 1024;

@@ -1,10 +1,10 @@
 // One client: HTTP/1.1 in, replies out, in the order of its requests.
 //
-// A request is read in two steps. Its header goes to a small buffer that the connection owns. Its body is read straight
-// into the memory of a `Request`, placed so that the first binary tensor is aligned: what the socket delivers is what
-// the engine reads. While a job lives, one read stays pending, because a hang-up is only seen by reading: end of file
-// cancels the job, bytes are the next request and are kept. Replies are written at once where the socket takes them,
-// without a turn through the event loop.
+// A request is read in two steps. Its header goes to a small buffer that the connection owns. Its body is
+// read straight into the memory of a `Request`, placed so that the first binary tensor is aligned: what the
+// socket delivers is what the engine reads. While a job lives, one read stays pending, because a hang-up is
+// only seen by reading: end of file cancels the job, bytes are the next request and are kept. Replies are
+// written at once where the socket takes them, without a turn through the event loop.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -27,7 +27,8 @@ namespace laxity {
 
 class HttpServer;
 
-/// Owned by the HttpServer, used on the network thread. Lives until its socket is closed and no operation is pending.
+/// Owned by the HttpServer, used on the network thread. Lives until its socket is closed and no operation is
+/// pending.
 class Connection {
  public:
   using Socket =

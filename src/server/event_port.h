@@ -12,8 +12,9 @@ class EventPort {
  public:
   virtual ~EventPort() = default;
 
-  /// Takes the event in; false when the mailbox is full or the driver has stopped, and then nothing has happened.
-  /// With `may_run_inline` the calling thread may run the work itself before this returns. Network thread.
+  /// Takes the event in; false when the mailbox is full or the driver has stopped, and then nothing has
+  /// happened. With `may_run_inline` the calling thread may run the work itself before this returns. Network
+  /// thread.
   virtual bool post(const Event& event, bool may_run_inline) = 0;
 
   /// The time on the scheduler's line. Any thread.
@@ -22,7 +23,8 @@ class EventPort {
   /// One JSON object for `GET /v2/laxity/state`. Network thread; may take microseconds, may allocate.
   virtual std::string state_json() = 0;
 
-  /// Accepts nothing new; returns when every job has been settled: those that can make it within `grace` by running.
+  /// Accepts nothing new; returns when every job has been settled: those that can make it within `grace` by
+  /// running.
   virtual void stop(Duration grace) = 0;
 };
 

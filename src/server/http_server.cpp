@@ -281,8 +281,8 @@ void HttpServer::infer(Connection& connection, Request& request, std::optional<s
   table_.recycle(&request);
 }
 
-// Sends the reply of a request whose jobs have all ended and takes its client away; its memory is given back when
-// no batch reads it any more.
+// Sends the reply of a request whose jobs have all ended and takes its client away; its memory is given back
+// when no batch reads it any more.
 void HttpServer::answer(Request& request) {
   Connection& connection = *static_cast<Connection*>(request.client);
   request.client = nullptr;
@@ -360,8 +360,8 @@ void HttpServer::end_of_handler() {
     if (!config_.busy_poll) table_.set_awake(false);
     posted_from_here_ = false;
     table_.take_settled(on_answer_);
-    // Connections that were answered go on with what they have read; those that wait watch for a hang-up. Both may
-    // add to the list and release new jobs.
+    // Connections that were answered go on with what they have read; those that wait watch for a hang-up.
+    // Both may add to the list and release new jobs.
     for (std::size_t i = 0; i < to_watch_.size(); ++i) {
       to_watch_[i]->resume();
       to_watch_[i]->watch_for_hang_up();

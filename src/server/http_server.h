@@ -84,7 +84,8 @@ class HttpServer {
   template <typename T>
   friend class WakeAllocator;
 
-  // One handler's memory, so that waking this thread allocates nothing. Outlives the loop that holds the handler.
+  // One handler's memory, so that waking this thread allocates nothing. Outlives the loop that holds the
+  // handler.
   alignas(std::max_align_t) std::array<std::byte, 256> wake_memory_;
   std::atomic<bool> wake_memory_is_taken_{false};
 

@@ -1,8 +1,9 @@
 // The Open Inference Protocol (V2): request bytes to tensors, answers to reply bytes. No sockets, no clocks.
 //
-// A body is JSON, optionally followed by binary tensors: then the header `Inference-Header-Content-Length` says where
-// the JSON ends and `binary_data_size` how many of the following bytes belong to each input, in the order in which
-// the JSON names them. Binary tensors are not copied: the job reads them where the socket left them.
+// A body is JSON, optionally followed by binary tensors: then the header `Inference-Header-Content-Length`
+// says where the JSON ends and `binary_data_size` how many of the following bytes belong to each input, in
+// the order in which the JSON names them. Binary tensors are not copied: the job reads them where the socket
+// left them.
 #pragma once
 
 #include <cstdint>
@@ -39,7 +40,8 @@ class ModelCodec {
 
   const LoadedModel& model() const noexcept { return *model_; }
   std::span<const WireOutput> outputs() const noexcept { return outputs_; }
-  /// False: the graph fixes its first dimension, shapes on the wire are the graph's own, and a request is one job.
+  /// False: the graph fixes its first dimension, shapes on the wire are the graph's own, and a request is one
+  /// job.
   bool batch_is_free() const noexcept { return batch_is_free_; }
   /// The variant that answers: the best one, until a policy chooses.
   std::uint32_t variant() const noexcept { return variant_; }
@@ -70,7 +72,8 @@ struct InferRequest {
   std::optional<Duration> relative_deadline;
   std::uint32_t priority = 0;
   std::vector<Wanted> wanted;
-  /// Input i of job j is inputs[j * input count + i]. Points into the body or into the decoder's tensor memory.
+  /// Input i of job j is inputs[j * input count + i]. Points into the body or into the decoder's tensor
+  /// memory.
   std::vector<ConstJobBytes> inputs;
 };
 
@@ -91,11 +94,11 @@ class InferDecoder {
   InferDecoder& operator=(const InferDecoder&) = delete;
 
   /// Decodes `body`, behind which kBodyPadding more bytes must be readable. `header_length` is the value of
-  /// `Inference-Header-Content-Length`. What cannot be used in place (JSON tensors, base64 pictures, binary tensors
-  /// that are not aligned for their type) goes to `tensors`. `request` is overwritten, its contents are unspecified
-  /// after an error.
-  /// Errors: kInvalidArgument, what was expected, what was found, where; kNotFound (a stream that does not exist);
-  /// kTooLarge (JSON over its limit); kResourceExhausted (no memory left in the budget of `tensors`).
+  /// `Inference-Header-Content-Length`. What cannot be used in place (JSON tensors, base64 pictures, binary
+  /// tensors that are not aligned for their type) goes to `tensors`. `request` is overwritten, its contents
+  /// are unspecified after an error.
+  /// Errors: kInvalidArgument, what was expected, what was found, where; kNotFound (a stream that does not
+  /// exist); kTooLarge (JSON over its limit); kResourceExhausted (no memory left in the budget of `tensors`).
   Status decode(const ModelCodec& codec, std::span<const std::byte> body,
                 std::optional<std::uint64_t> header_length, AlignedBuffer& tensors, InferRequest& request);
 

@@ -1,9 +1,9 @@
 // Request bytes to tensors.
 //
-// Two passes over the inputs. The first reads what the client claims (names, types, shapes, sizes), checks it against
-// the model and adds up how much memory the tensors need that cannot be used in place. Then that memory is reserved
-// once, so that no span moves, and the second pass fills it. All sums and products of numbers that a client sent are
-// checked for overflow before they are used.
+// Two passes over the inputs. The first reads what the client claims (names, types, shapes, sizes), checks it
+// against the model and adds up how much memory the tensors need that cannot be used in place. Then that
+// memory is reserved once, so that no span moves, and the second pass fills it. All sums and products of
+// numbers that a client sent are checked for overflow before they are used.
 #include <simdjson.h>
 
 #include <algorithm>
@@ -650,7 +650,8 @@ Result<std::size_t> InferDecoder::State::tensor_memory() {
           size += aligned_up(base64_decoded_size_max(text->size()));  // texts of one document: no overflow
         }
       } else {
-        // An element takes two characters of JSON at least, so a shape that lies is caught before memory is asked for.
+        // An element takes two characters of JSON at least, so a shape that lies is caught before memory is
+        // asked for.
         if (input.size / element_size(spec.type) > json_size) {
           return invalid_argument(where + ": data: expected " +
                                   std::to_string(input.size / element_size(spec.type)) +

@@ -1,14 +1,15 @@
 // Bytes of living jobs, by id, and the way back from the strand to the network thread.
 //
-// A *request* is what a client sent: one body, one reply, b jobs. Each job takes one slot, the same slot as in the
-// scheduler's books. Ownership: the network thread makes and frees requests and slots. In between the strand and the
-// executors only touch what belongs to their job. `settle` and `forget` run inside the strand on any thread and push
-// the slot onto a lock-free list; the network thread takes the whole list at once. It is woken only when it is not
-// already on its way, so a burst of settlements costs one wake-up.
+// A *request* is what a client sent: one body, one reply, b jobs. Each job takes one slot, the same slot as
+// in the scheduler's books. Ownership: the network thread makes and frees requests and slots. In between the
+// strand and the executors only touch what belongs to their job. `settle` and `forget` run inside the strand
+// on any thread and push the slot onto a lock-free list; the network thread takes the whole list at once. It
+// is woken only when it is not already on its way, so a burst of settlements costs one wake-up.
 //
-// The live driver writes a job's outputs inside the strand, before it settles the job, and never afterwards: what
-// the network thread reads when it encodes the reply is therefore final. Inputs may be read longer, by a batch that
-// goes on with a settled job; so a request's memory outlives its reply until all its jobs are forgotten.
+// The live driver writes a job's outputs inside the strand, before it settles the job, and never afterwards:
+// what the network thread reads when it encodes the reply is therefore final. Inputs may be read longer, by a
+// batch that goes on with a settled job; so a request's memory outlives its reply until all its jobs are
+// forgotten.
 #pragma once
 
 #include <array>
@@ -56,7 +57,8 @@ struct Request {
 
 class RequestTable final : public JobStore {
  public:
-  /// `wake` is called on a foreign thread when the network thread has to look at take_settled(); it must not block.
+  /// `wake` is called on a foreign thread when the network thread has to look at take_settled(); it must not
+  /// block.
   RequestTable(const Limits& limits, std::size_t memory_max, std::function<void()> wake);
   ~RequestTable() override;
 
@@ -75,16 +77,17 @@ class RequestTable final : public JobStore {
   /// Precondition: no living job.
   void recycle(Request* request);
 
-  /// Gives each job of a decoded request its id and room for its outputs. False: not enough slots (kQueueFull) or
-  /// memory (kOverloaded); nothing was taken.
+  /// Gives each job of a decoded request its id and room for its outputs. False: not enough slots
+  /// (kQueueFull) or memory (kOverloaded); nothing was taken.
   bool admit(Request& request, Reason& refusal);
-  /// Takes back the slots of jobs [from, …) that were never released to the scheduler; they count as settled with
-  /// `outcome` and `reason`.
+  /// Takes back the slots of jobs [from, …) that were never released to the scheduler; they count as settled
+  /// with `outcome` and `reason`.
   void retract(Request& request, std::size_t from, Outcome outcome, Reason reason);
 
-  /// Calls `on_answer` for each request whose last job was settled since the last call, in the order of settling.
-  /// `on_answer` may release new jobs and thereby settle more: they are taken too. Requests without living jobs and
-  /// without client are recycled; one that has been answered is recycled by the caller when `is_finished`.
+  /// Calls `on_answer` for each request whose last job was settled since the last call, in the order of
+  /// settling. `on_answer` may release new jobs and thereby settle more: they are taken too. Requests without
+  /// living jobs and without client are recycled; one that has been answered is recycled by the caller when
+  /// `is_finished`.
   void take_settled(const std::function<void(Request&)>& on_answer);
   static bool is_finished(const Request& request) { return request.living_count == 0; }
 

@@ -37,9 +37,9 @@ class Router {
   /// `models` must outlive this.
   explicit Router(std::span<const LoadedModel> models);
 
-  /// `method` is "GET", "POST", …; HEAD counts as GET, the connection leaves the body out.
-  /// Unknown paths and models give 404 with the nearest known name, a wrong method 405, `is_ready` false 503 where
-  /// readiness is asked for. Allocates nothing for an infer path.
+  /// `method` is "GET", "POST", …; HEAD counts as GET, the connection leaves the body out. Unknown paths and
+  /// models give 404 with the nearest known name, a wrong method 405, `is_ready` false 503 where readiness is
+  /// asked for. Allocates nothing for an infer path.
   Route find(std::string_view method, std::string_view target, bool is_ready) const;
 
  private:

@@ -25,7 +25,8 @@ class HttpServer;
 ///   (*server)->stop(5s);
 class Server {
  public:
-  /// Binds the port and reserves the tables; connections wait until serve(). `models` must outlive the server.
+  /// Binds the port and reserves the tables; connections wait until serve(). `models` must outlive the
+  /// server.
   /// Errors: kFailedPrecondition: the port is taken or not allowed; kInvalidArgument: the address is none.
   static Result<std::unique_ptr<Server>> make(const ServerConfig& config, std::span<const LoadedModel> models,
                                               const Limits& limits);
@@ -44,8 +45,9 @@ class Server {
   /// Starts the network thread and returns. `port` must outlive stop().
   void serve(EventPort& port);
 
-  /// Accepts nothing new, lets `EventPort::stop(grace)` finish or settle every job, sends the replies, ends the
-  /// network thread. Requests that come meanwhile get 503 `shutting_down`. Blocks. A second call does nothing.
+  /// Accepts nothing new, lets `EventPort::stop(grace)` finish or settle every job, sends the replies, ends
+  /// the network thread. Requests that come meanwhile get 503 `shutting_down`. Blocks. A second call does
+  /// nothing.
   void stop(Duration grace);
 
  private:
