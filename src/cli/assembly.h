@@ -28,6 +28,7 @@ struct Assembly {
   std::vector<std::vector<int>> executor_cores;  ///< By executor.
   MachineInfo machine;
   std::string profile_path;  ///< Where the execution times came from.
+  Duration wake_typical{};   ///< Median cost of waking an executor\'s core.
 };
 
 /// The repository, the CPU engine and the executors, without execution times. Errors: as Repository::load,

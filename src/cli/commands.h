@@ -1,16 +1,47 @@
-// One function a sub-command; each registers its flags and runs. main.cpp only lists them.
+// One function a sub-command, with the flags it takes. command_line.cpp turns words into flags.
 #pragma once
 
-#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
 
 namespace laxity {
 
-/// Adds the sub-command to `app`; when it was chosen, its callback leaves the exit status in `status`.
-void add_serve_command(CLI::App& app, int& status);
-void add_profile_command(CLI::App& app, int& status);
-void add_simulate_command(CLI::App& app, int& status);
-void add_load_command(CLI::App& app, int& status);
-void add_replay_command(CLI::App& app, int& status);
-void add_policies_command(CLI::App& app, int& status);
+struct ServeFlags {
+  std::string config, models, policy, profile, trace;
+  std::optional<std::uint16_t> http_port;
+};
+
+struct ProfileFlags {
+  std::string config, models_folder, out;
+  std::vector<std::string> models;
+  std::vector<double> deadlines_ms;
+  bool quick = false, json = false;
+};
+
+struct SimulateFlags {
+  std::vector<std::string> scenarios, policies;
+  std::string config, models, profile, trace;
+  std::optional<std::uint64_t> seed;
+  std::uint64_t seeds = 0;
+  bool check = false, update = false, json = false, measure = false;
+};
+
+struct LoadFlags {
+  std::string scenario, url = "http://127.0.0.1:8000", protocol = "http", samples;
+  std::optional<std::uint64_t> seed;
+  std::optional<double> duration_s;
+  std::optional<int> core;
+  bool json = false;
+};
+
+/// Each runs one sub-command and returns the exit status of the program.
+int run_serve(const ServeFlags& flags);
+int run_profile(const ProfileFlags& flags);
+int run_simulate(const SimulateFlags& flags);
+int run_load_command(const LoadFlags& flags);
+int run_replay(const std::string& path, bool json);
+int run_policies(bool json);
 
 }  // namespace laxity

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
+#include "cli/output.h"
 #include "policy/registry.h"
 
 namespace laxity {
@@ -47,11 +48,9 @@ void print_json() {
 
 }  // namespace
 
-void add_policies_command(CLI::App& app, int&) {
-  CLI::App* command = app.add_subcommand("policies", "What each policy is, which paper, which options");
-  const auto json = std::make_shared<bool>(false);
-  command->add_flag("--json", *json, "One JSON object on standard output");
-  command->callback([json] { *json ? print_json() : print_table(); });
+int run_policies(bool json) {
+  json ? print_json() : print_table();
+  return to_int(ExitStatus::kDone);
 }
 
 }  // namespace laxity

@@ -12,13 +12,6 @@
 namespace laxity {
 namespace {
 
-struct ProfileFlags {
-  std::string config, models_folder, out;
-  std::vector<std::string> models;
-  std::vector<double> deadlines_ms;
-  bool quick = false, json = false;
-};
-
 double milliseconds(Duration d) { return static_cast<double>(d.count()) / 1e6; }
 
 void print_table(const Profile& profile, const std::string& path) {
@@ -60,6 +53,8 @@ std::string with_capacity(const Profile& profile, const SystemModel& system,
   return document.dump();
 }
 
+}  // namespace
+
 int run_profile(const ProfileFlags& flags) {
   const std::uint32_t cores = this_machine().cores;
   auto config =
@@ -89,27 +84,6 @@ int run_profile(const ProfileFlags& flags) {
     print_table(*profile, path.empty() ? "nothing (name a file with --out)" : path);
   }
   return to_int(ExitStatus::kDone);
-}
-
-}  // namespace
-
-void add_profile_command(CLI::App& app, int& status) {
-  CLI::App* command =
-      app.add_subcommand("profile",
-                         "Measure how long every model, stage and batch size takes on this machine\n\n"
-                         "  $ laxity profile --models models --quick\n");
-  const auto flags = std::make_shared<ProfileFlags>();
-  command->add_option("--models", flags->models_folder, "Model repository");
-  command->add_option("--model", flags->models, "Only this model; may be given several times");
-  command->add_option("--config", flags->config, "laxity.toml: executors, limits, models");
-  command->add_flag("--quick", flags->quick,
-                    "Batch sizes 1, 2, 4, … only; under 20 s for the shipped networks");
-  command->add_option("--out", flags->out,
-                      "Where to keep it; default: this machine's own, in the user's cache folder");
-  command->add_option("--deadline-ms", flags->deadlines_ms,
-                      "With --json: also print the capacity within this deadline");
-  command->add_flag("--json", flags->json, "One JSON object on standard output");
-  command->callback([flags, &status] { status = run_profile(*flags); });
 }
 
 }  // namespace laxity

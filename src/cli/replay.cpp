@@ -24,8 +24,8 @@ std::string_view commands_of(std::string_view line) {
   return line.substr(0, line.rfind('}'));
 }
 
-/// What a recording may say next. A file is input: an event that cannot have happened is refused here, before the
-/// scheduler's own checks would take it for a bug.
+/// What a recording may say next. A file is input: an event that cannot have happened is refused here, before
+/// the scheduler's own checks would take it for a bug.
 class Plausibility {
  public:
   explicit Plausibility(const SystemModel& system)
@@ -220,7 +220,8 @@ Error at(const std::string& origin, std::uint64_t line, const Error& error) {
   return {error.code, origin + ":" + std::to_string(line) + ": " + error.message};
 }
 
-/// The end line of a trace that has one, read from the back so that a trace with holes is refused before it misleads.
+/// The end line of a trace that has one, read from the back so that a trace with holes is refused before it
+/// misleads.
 std::optional<TraceEnd> end_line(std::istream& trace) {
   constexpr std::streamoff kTailSize = 512;  // an end line has about 70 bytes
   trace.seekg(0, std::ios::end);

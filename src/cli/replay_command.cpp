@@ -44,26 +44,11 @@ void print_json(const ReplayReport& report) {
 
 }  // namespace
 
-void add_replay_command(CLI::App& app, int& status) {
-  CLI::App* command = app.add_subcommand(
-      "replay",
-      "Feed a recorded run to a fresh scheduler and compare every command\n\n"
-      "  $ laxity serve --trace run.jsonl …\n"
-      "  $ laxity replay run.jsonl\n"
-      "  run.jsonl: live run under edf, 5120 events, 6144 commands: replayed to identical decisions\n");
-  const auto path = std::make_shared<std::string>();
-  const auto json = std::make_shared<bool>(false);
-  command->add_option("trace", *path, "Trace file of serve or simulate")->required();
-  command->add_flag("--json", *json, "One JSON object on standard output");
-  command->callback([path, json, &status] {
-    const auto replayed = replay_trace_file(*path);
-    if (!replayed) {
-      status = report(replayed.error());
-      return;
-    }
-    *json ? print_json(*replayed) : print_words(*path, *replayed);
-    status = to_int(replayed->difference ? ExitStatus::kNo : ExitStatus::kDone);
-  });
+int run_replay(const std::string& path, bool json) {
+  const auto replayed = replay_trace_file(path);
+  if (!replayed) return report(replayed.error());
+  json ? print_json(*replayed) : print_words(path, *replayed);
+  return to_int(replayed->difference ? ExitStatus::kNo : ExitStatus::kDone);
 }
 
 }  // namespace laxity

@@ -17,11 +17,6 @@ namespace {
 
 constexpr Duration kGrace = 5s;  // for jobs that still have a chance when the server is asked to stop
 
-struct ServeFlags {
-  std::string config, models, policy, profile, trace;
-  std::optional<std::uint16_t> http_port;
-};
-
 Result<ServeConfig> config_of(const ServeFlags& flags) {
   const std::uint32_t cores = this_machine().cores;
   auto config =
@@ -90,6 +85,8 @@ void say_ready(const ServeConfig& config, const Assembly& assembly, std::uint16_
                static_cast<unsigned>(port));
 }
 
+}  // namespace
+
 int run_serve(const ServeFlags& flags) {
   auto config = config_of(flags);
   if (!config) return report(config.error());
@@ -128,26 +125,6 @@ int run_serve(const ServeFlags& flags) {
   runner->reset();
   if (Status closed = trace->close(); !closed) return report(closed.error());
   return to_int(ExitStatus::kDone);
-}
-
-}  // namespace
-
-void add_serve_command(CLI::App& app, int& status) {
-  CLI::App* command =
-      app.add_subcommand("serve",
-                         "Serve the networks of a folder over HTTP (Open Inference Protocol)\n\n"
-                         "  $ laxity serve --models models\n"
-                         "  laxity: models cifar10, gtsrb; policy edf; onnxruntime 1.30.0; times from "
-                         "~/.cache/laxity/profile-….json\n"
-                         "  laxity: ready on http://127.0.0.1:8000\n");
-  const auto flags = std::make_shared<ServeFlags>();
-  command->add_option("--config", flags->config, "laxity.toml (docs/configuration.md)");
-  command->add_option("--models", flags->models, "Model repository; any folder with an .onnx file works");
-  command->add_option("--policy", flags->policy, "One of `laxity policies`");
-  command->add_option("--profile", flags->profile, "Execution times; default: this machine's own");
-  command->add_option("--http-port", flags->http_port, "0: any free port");
-  command->add_option("--trace", flags->trace, "Record every event and decision for `laxity replay`");
-  command->callback([flags, &status] { status = run_serve(*flags); });
 }
 
 }  // namespace laxity

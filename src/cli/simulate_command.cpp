@@ -18,14 +18,6 @@
 namespace laxity {
 namespace {
 
-struct SimulateFlags {
-  std::vector<std::string> scenarios, policies;
-  std::string config, models, profile, trace;
-  std::optional<std::uint64_t> seed;
-  std::uint64_t seeds = 0;
-  bool check = false, update = false, json = false, measure = false;
-};
-
 std::uint64_t monotonic_ns() {
   timespec now{};
   clock_gettime(CLOCK_MONOTONIC, &now);
@@ -162,6 +154,8 @@ Status simulate_all(const SimulateFlags& flags, ResultDocument& document) {
   return Unit{};
 }
 
+}  // namespace
+
 int run_simulate(const SimulateFlags& flags) {
   if (flags.seeds > 0) return run_swarm_command(flags);
   if (flags.scenarios.empty()) {
@@ -194,29 +188,6 @@ int run_simulate(const SimulateFlags& flags) {
   if (Status status = simulate_all(flags, document); !status) return report(status.error());
   std::printf("%s\n", (flags.json ? to_json(document) : to_table(document)).c_str());
   return to_int(ExitStatus::kDone);
-}
-
-}  // namespace
-
-void add_simulate_command(CLI::App& app, int& status) {
-  CLI::App* command = app.add_subcommand(
-      "simulate",
-      "Run scenarios in virtual time, from a profile, through the production scheduler\n\n"
-      "  $ laxity simulate scenarios/three_models_overload.toml --policy fifo --policy edf\n");
-  const auto flags = std::make_shared<SimulateFlags>();
-  command->add_option("scenario", flags->scenarios, "Scenario files (docs/scenarios.md)");
-  command->add_option("--policy", flags->policies, "Policy; several are run one after the other");
-  command->add_option("--config", flags->config, "laxity.toml: executors, limits, models");
-  command->add_option("--models", flags->models, "Model repository");
-  command->add_option("--profile", flags->profile, "Execution times; default: this machine's own");
-  command->add_option("--seed", flags->seed, "Instead of the scenario's");
-  command->add_option("--seeds", flags->seeds, "Swarm: so many random systems, audited after every event");
-  command->add_option("--trace", flags->trace, "Record the run for `laxity replay`");
-  command->add_flag("--check", flags->check, "Text scenarios: compare with the expected decisions");
-  command->add_flag("--update", flags->update, "Text scenarios: rewrite the expected decisions");
-  command->add_flag("--measure", flags->measure, "Time each decision (the output then varies)");
-  command->add_flag("--json", flags->json, "One JSON object on standard output");
-  command->callback([flags, &status] { status = run_simulate(*flags); });
 }
 
 }  // namespace laxity
