@@ -1,5 +1,5 @@
-// Every file under scenarios/ is read; those with expected decisions must be decided so, by the production scheduler
-// and policies. The same files drive the live server in driver_contract_test.cpp.
+// Every file under scenarios/ is read; those with expected decisions must be decided so, by the production
+// scheduler and policies.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -25,7 +25,7 @@ class Draw {
   SwarmCase all() {
     SwarmCase made;
     made.scenario.name = "swarm";
-    made.scenario.duration = time(50ms, 400ms);
+    made.scenario.duration = time(50ms, 800ms);
     made.scenario.system = system();
     const std::int64_t task_count = number(1, 5);
     for (std::int64_t i = 0; i < task_count; ++i) {

@@ -13,17 +13,17 @@ namespace laxity {
 
 /// One job as it ended, from the point of view of whoever measured (client or simulator).
 struct JobRecord {
-  std::uint32_t task = 0;                  ///< Index into RunResult::task_names.
-  Instant intended;                        ///< Release in the simulator, intended send time for a client.
-  Outcome outcome = Outcome::kOnTime;      ///< Judged by whoever measured.
+  std::uint32_t task = 0;              ///< Index into RunResult::task_names.
+  Instant intended;                    ///< Release in the simulator, intended send time for a client.
+  Outcome outcome = Outcome::kOnTime;  ///< Judged by whoever measured.
   Reason reason = Reason::kNone;
-  std::optional<Duration> response_time;   ///< From `intended`; none: no answer.
-  std::optional<Duration> lateness;        ///< finish - deadline; none without deadline or answer.
-  std::uint32_t exit_count = 0;            ///< Depth: stages behind the answer.
+  std::optional<Duration> response_time;  ///< From `intended`; none: no answer.
+  std::optional<Duration> lateness;       ///< finish - deadline; none without deadline or answer.
+  std::uint32_t exit_count = 0;           ///< Depth: stages behind the answer.
   std::uint32_t batch_size = 0;
-  std::optional<bool> is_right;            ///< None: the truth is not known.
-  std::optional<bool> server_on_time;      ///< The server's own verdict, where there is one.
-  std::optional<Duration> send_lag;        ///< How late the client itself was.
+  std::optional<bool> is_right;        ///< None: the truth is not known.
+  std::optional<bool> server_on_time;  ///< The server's own verdict, where there is one.
+  std::optional<Duration> send_lag;    ///< How late the client itself was.
 };
 
 /// What admission said about one task's contract.
@@ -41,10 +41,10 @@ struct RunResult {
   std::vector<JobRecord> jobs;
   std::uint32_t tasks_asked = 0;
   std::uint32_t tasks_admitted = 0;
-  std::vector<TaskAnswer> task_answers;         ///< One per task, or empty: then only the two counts are known.
-  std::optional<Duration> busy_time;            ///< Summed over executors, for utilization.
+  std::vector<TaskAnswer> task_answers;  ///< One per task, or empty: then only the counts are known.
+  std::optional<Duration> busy_time;     ///< Summed over executors, for utilization.
   std::uint32_t executor_count = 1;
-  std::vector<std::uint32_t> decision_ns;       ///< One per scheduler call, when measured.
+  std::vector<std::uint32_t> decision_ns;  ///< One per scheduler call, when measured.
 };
 
 struct MachineInfo {
@@ -70,12 +70,12 @@ std::string to_json(const ResultDocument& document);
 struct RunTotals {
   std::uint64_t jobs = 0;
   std::uint64_t outcomes[kOutcomeCount] = {};
-  double miss_rate = 0, goodput_per_s = 0;                        // display
-  std::optional<double> accuracy_answered, accuracy_all;          // display; none when no truth is known
+  double miss_rate = 0, goodput_per_s = 0;                // display
+  std::optional<double> accuracy_answered, accuracy_all;  // display; none when no truth is known
   double response_ms_p50 = 0, response_ms_p95 = 0, response_ms_p99 = 0, response_ms_p999 = 0,
-         response_ms_max = 0;                                     // display
-  double batch_size_mean = 0, depth_mean = 0, utilization = 0;    // display
-  double send_lag_ms_p99 = 0;                                     // display
+         response_ms_max = 0;                                   // display
+  double batch_size_mean = 0, depth_mean = 0, utilization = 0;  // display
+  double send_lag_ms_p99 = 0;                                   // display
 };
 RunTotals totals(const RunResult& run);
 
