@@ -35,9 +35,12 @@ inline TensorSpec toy_tensor(std::string name) {
 /// Holds runs back while closed, so that a test decides what happens while a batch runs.
 class Gate {
  public:
-  void close() {
+  void close() { close_after(0); }
+  /// Lets `count` more runs through first.
+  void close_after(int count) {
     const std::lock_guard lock(mutex_);
     is_closed_ = true;
+    passes_ = count;
   }
   void open() {
     {
@@ -54,6 +57,10 @@ class Gate {
   /// False when `is_terminated` was set while waiting.
   bool pass(const bool& is_terminated) {
     std::unique_lock lock(mutex_);
+    if (is_closed_ && passes_ > 0) {
+      --passes_;
+      return !is_terminated;
+    }
     ++waiting_;
     changed_.notify_all();
     changed_.wait(lock, [&] { return !is_closed_ || is_terminated; });
@@ -73,6 +80,7 @@ class Gate {
   std::mutex mutex_;
   std::condition_variable changed_;
   bool is_closed_ = false;
+  int passes_ = 0;
   int waiting_ = 0;
 };
 

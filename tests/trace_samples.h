@@ -67,10 +67,10 @@ class TraceSamples {
       case 3:
         return TerminateBatch{id<BatchId>(), id<ExecutorId>()};
       case 4:
-        return SettleJob{id<JobId>(), static_cast<Outcome>(rng_.uniform(0, kOutcomeCount - 1)),
-                         reason(),    number<std::uint32_t>(),
-                         confidence(), duration(),
-                         duration(),  number<std::uint32_t>(),
+        return SettleJob{id<JobId>(),       static_cast<Outcome>(rng_.uniform(0, kOutcomeCount - 1)),
+                         reason(),          number<std::uint32_t>(),
+                         confidence(),      duration(),
+                         duration(),        number<std::uint32_t>(),
                          maybe(duration()), coin()};
       case 5:
         return ForgetJob{id<JobId>()};
@@ -85,7 +85,8 @@ class TraceSamples {
   bool coin() { return rng_.chance(1, 2); }
   template <typename T>
   T number() {
-    return rng_.chance(1, 8) ? std::numeric_limits<T>::max() : static_cast<T>(rng_.next() >> rng_.uniform(0, 63));
+    return rng_.chance(1, 8) ? std::numeric_limits<T>::max()
+                             : static_cast<T>(rng_.next() >> rng_.uniform(0, 63));
   }
   template <typename Id>
   Id id() {
@@ -105,16 +106,28 @@ class TraceSamples {
   JobKind kind() { return static_cast<JobKind>(rng_.uniform(0, 2)); }
 
   Task task() {
-    return {id<TaskId>(), id<ModelId>(), number<std::uint32_t>(), kind(), duration(), duration(), duration(),
-            maybe(instant()), maybe(rng_.next()), number<std::uint32_t>()};
+    return {id<TaskId>(),
+            id<ModelId>(),
+            number<std::uint32_t>(),
+            kind(),
+            duration(),
+            duration(),
+            duration(),
+            maybe(instant()),
+            maybe(rng_.next()),
+            number<std::uint32_t>()};
   }
   Job job() {
-    return {id<JobId>(), maybe(id<TaskId>()), id<ModelId>(), number<std::uint32_t>(), kind(), instant(),
-            maybe(instant()), number<std::uint32_t>(), coin(), maybe(number<std::uint32_t>())};
+    return {id<JobId>(),      maybe(id<TaskId>()),
+            id<ModelId>(),    number<std::uint32_t>(),
+            kind(),           instant(),
+            maybe(instant()), number<std::uint32_t>(),
+            coin(),           maybe(number<std::uint32_t>())};
   }
   BatchFinished batch_finished() {
-    BatchFinished f{id<BatchId>(), id<ExecutorId>(), static_cast<BatchStatus>(rng_.uniform(0, 2)),
-                    duration(),    {},               rng_.next()};
+    BatchFinished f{
+        id<BatchId>(), id<ExecutorId>(), static_cast<BatchStatus>(rng_.uniform(0, 2)), duration(), {},
+        rng_.next()};
     for (std::int64_t i = rng_.uniform(0, kBatchSizeMax); i > 0; --i) f.confidences.push_back(confidence());
     return f;
   }
@@ -141,7 +154,8 @@ inline TraceHeader sample_header() {
   header.system.table.set(CategoryId{4}, 2, {9us, 10us, 11us, 12us, 1});
   header.system.table.set_segment(id, SegmentKind::kPreprocess, {13us, 14us, 15us, 16us, 17});
   header.system.table.overheads = {1us, 2us, 3us};
-  header.system.executors = {{"cpu0", ExecutorKind::kCpu, true, false}, {"seg", ExecutorKind::kCuda, false, true}};
+  header.system.executors = {{"cpu0", ExecutorKind::kCpu, true, false},
+                             {"seg", ExecutorKind::kCuda, false, true}};
   header.system.limits = {128, 16, 4, 99};
   return header;
 }

@@ -15,7 +15,8 @@ Result<FeaturePool> FeaturePool::reserve(std::size_t buffer_count, std::size_t b
   std::size_t total = 0;
   void* memory = MAP_FAILED;
   if (!__builtin_mul_overflow(buffer_count, buffer_size, &total)) {
-    memory = ::mmap(nullptr, total, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    memory =
+        ::mmap(nullptr, total, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   }
   if (memory == MAP_FAILED) {
     return failed_precondition("expected address space for " + std::to_string(buffer_count) +

@@ -10,9 +10,10 @@
 
 namespace laxity {
 
-/// Buffers of one size. Address space is reserved for all of them, memory is taken when a buffer is first written,
-/// and the buffer given back last is given out next: so memory in use follows the most buffers ever in use at once,
-/// not the limit. Taking and giving back happen inside the strand; the bytes belong to whoever has the index.
+/// Buffers of one size. Address space is reserved for all of them, memory is taken when a buffer is first
+/// written, and the buffer given back last is given out next: so memory in use follows the most buffers ever
+/// in use at once, not the limit. Taking and giving back happen inside the strand; the bytes belong to
+/// whoever has the index.
 class FeaturePool {
  public:
   using Index = std::uint32_t;

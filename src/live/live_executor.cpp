@@ -42,7 +42,8 @@ struct LiveExecutor::Stage {
   std::unique_ptr<StageRunner> runner;
 };
 
-LiveExecutor::LiveExecutor(ExecutorId id, std::span<const LoadedModel> models, JobStore& store, const Clock& clock)
+LiveExecutor::LiveExecutor(ExecutorId id, std::span<const LoadedModel> models, JobStore& store,
+                           const Clock& clock)
     : id_(id), models_(models), store_(store), clock_(clock) {}
 
 LiveExecutor::~LiveExecutor() = default;
@@ -117,9 +118,12 @@ Event LiveExecutor::run_batch(const StartBatch& batch, const FeaturePool& pool) 
   } else if (has_work) {
     const Status status = stage.runner->run(count);
     if (!status) {
+      // Terminated jobs have been answered, or go on elsewhere: only failures have words for a client.
       const bool is_terminated = status.error().code == ErrorCode::kUnavailable;
       finished.status = is_terminated ? BatchStatus::kTerminated : BatchStatus::kFailed;
-      for (const JobId job : batch.jobs) store_.note_error(job, status.error().message);
+      if (!is_terminated) {
+        for (const JobId job : batch.jobs) store_.note_error(job, status.error().message);
+      }
     }
   }
   if (finished.status == BatchStatus::kSucceeded) {
@@ -133,8 +137,9 @@ Event LiveExecutor::run_batch(const StartBatch& batch, const FeaturePool& pool) 
   return finished;
 }
 
-// Puts every job's inputs where the engine wants them; a batch of one is not copied at all. Returns the jobs whose
-// picture could not be decoded: their rows are zero, so that the others are computed as if they were not there.
+// Puts every job's inputs where the engine wants them; a batch of one is not copied at all. Returns the jobs
+// whose picture could not be decoded: their rows are zero, so that the others are computed as if they were
+// not there.
 std::uint64_t LiveExecutor::gather(const StartBatch& batch, const FeaturePool& pool, Stage& stage) {
   std::uint64_t failed = 0;
   const std::size_t count = batch.jobs.size();
@@ -201,10 +206,12 @@ void LiveExecutor::keep_features(const StartBatch& batch, const FeaturePool& poo
 
 Confidence LiveExecutor::confidence(const Stage& stage, std::size_t job) {
   const PostprocessSpec& spec = stage.model->postprocess;
-  const std::size_t output = spec.output < stage.file->exit_outputs.size() ? stage.file->exit_outputs[spec.output] : 0;
+  const std::size_t output =
+      spec.output < stage.file->exit_outputs.size() ? stage.file->exit_outputs[spec.output] : 0;
   if (spec.kind == PostprocessSpec::Kind::kNone) return exit_confidence(spec, stage.index, {}, {});
   const ConstJobBytes bytes = stage.runner->output(output, job);
-  const std::span<const float> logits(reinterpret_cast<const float*>(bytes.data()), bytes.size() / sizeof(float));
+  const std::span<const float> logits(reinterpret_cast<const float*>(bytes.data()),
+                                      bytes.size() / sizeof(float));
   return exit_confidence(spec, stage.index, logits, std::span(scratch_).first(logits.size()));
 }
 

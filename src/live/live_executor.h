@@ -31,8 +31,8 @@ struct LiveWork {
   std::array<FeaturePool::Index, kBatchSizeMax> features_out{};  ///< kNone: nothing follows.
 };
 
-/// Its stages are loaded and warm when it is made. Used by one thread at a time: by the strand while idle, by whichever
-/// thread was given the work until it posts what `run` returned.
+/// Its stages are loaded and warm when it is made. Used by one thread at a time: by the strand while idle, by
+/// whichever thread was given the work until it posts what `run` returned.
 class LiveExecutor {
  public:
   /// Loads every category when `system` says that the executor runs batches. Errors: as Engine::load.
@@ -41,7 +41,8 @@ class LiveExecutor {
                                                     JobStore& store, const Clock& clock);
   ~LiveExecutor();
 
-  /// Bytes that one job needs between stages, or between decoding and the first stage: the most over all models.
+  /// Bytes that one job needs between stages, or between decoding and the first stage: the most over all
+  /// models.
   static std::size_t features_size(const SystemModel& system, std::span<const LoadedModel> models);
 
   /// Where new work is described. Inside the strand, while idle.
@@ -51,8 +52,8 @@ class LiveExecutor {
   }
   const LiveWork& work() const noexcept { return work_; }
 
-  /// Does the work; returns BatchFinished or SegmentFinished. Does not allocate, unless a decoder needs more memory
-  /// than ever before or something fails.
+  /// Does the work; returns BatchFinished or SegmentFinished. Does not allocate, unless a decoder needs more
+  /// memory than ever before or something fails.
   Event run(const FeaturePool& pool);
 
   /// Copies this stage's exit of job `job` of the batch that has just finished into the JobStore.
@@ -80,7 +81,7 @@ class LiveExecutor {
   const Clock& clock_;
   std::vector<std::unique_ptr<Stage>> stages_;  // index: category
   Preprocessor preprocessor_;
-  std::vector<float> scratch_;                  // softmax of the widest exit
+  std::vector<float> scratch_;  // softmax of the widest exit
   LiveWork work_;
   std::atomic<bool> is_unwanted_{false};
 };

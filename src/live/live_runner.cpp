@@ -1,13 +1,13 @@
 // Every thread is created, named and placed here, and nowhere else:
 //
-//   lx-exec-<i>   one per executor: runs batches and segments; holds the strand after each to decide what comes next
-//   lx-timer      sleeps until the scheduler's earliest timer, then takes the strand
-//   lx-planner    runs ComputePlan, for policies that plan beside the scheduler
-//   lx-trace      writes what the strand recorded
+//   lx-exec-<i>   one per executor: runs batches and segments; holds the strand after each to decide what
+//   comes next lx-timer      sleeps until the scheduler's earliest timer, then takes the strand lx-planner
+//   runs ComputePlan, for policies that plan beside the scheduler lx-trace      writes what the strand
+//   recorded
 //
-// What they share is a bounded queue (the strand's), one work slot per executor, and their bells. The table of living
-// jobs, the pool of features and the work slots are touched only inside the strand, or by the one thread that was given
-// the work and has not yet posted its end; so they need no lock.
+// What they share is a bounded queue (the strand's), one work slot per executor, and their bells. The table
+// of living jobs, the pool of features and the work slots are touched only inside the strand, or by the one
+// thread that was given the work and has not yet posted its end; so they need no lock.
 #include "live/live_runner.h"
 
 #include <algorithm>
@@ -27,7 +27,8 @@ constexpr Doorbell::Bits kBellWork = 1;
 constexpr Doorbell::Bits kBellStop = 2;
 constexpr Doorbell::Bits kBellIdle = 4;
 
-// How long recorded events may lie before they are written: long enough to cost nothing, short enough to watch a file.
+// How long recorded events may lie before they are written: long enough to cost nothing, short enough to
+// watch a file.
 constexpr Duration kTraceFlushInterval = 50ms;
 
 template <typename... Ts>
@@ -55,11 +56,14 @@ class LiveRunner::Impl final : public StrandClient {
         executors_(system.executors.size()),
         scheduler_(std::move(system), std::move(policy), options.scheduler),
         // One finish per executor, one plan, one due timer, one shutdown.
-        strand_(scheduler_, clock_, limits_, options.event_queue_length_max, executors_.size() + 3, trace, *this) {}
+        strand_(scheduler_, clock_, limits_, options.event_queue_length_max, executors_.size() + 3, trace,
+                *this) {}
 
   ~Impl() override { stop(Duration::zero()); }
 
-  void add_executor(std::size_t i, std::unique_ptr<LiveExecutor> executor) { executors_[i].unit = std::move(executor); }
+  void add_executor(std::size_t i, std::unique_ptr<LiveExecutor> executor) {
+    executors_[i].unit = std::move(executor);
+  }
 
   void start_threads() {
     for (std::size_t i = 0; i < executors_.size(); ++i) {
@@ -143,13 +147,19 @@ class LiveRunner::Impl final : public StrandClient {
   const SteadyClock& clock() const noexcept { return clock_; }
   const Placement& placement() const noexcept { return placement_; }
 
-  // ── Inside the strand ──────────────────────────────────────────────────────────────────────────────────────────
+  // ── Inside the strand
+  // ──────────────────────────────────────────────────────────────────────────────────────────
 
   void before_event(const Event& event) override {
     if (const auto* released = std::get_if<JobReleased>(&event)) {
       LiveJob& job = jobs_.at(slot(released->job.id));
       LAXITY_CHECK(!job.is_alive);
-      job = {released->job.id, released->job.model, FeaturePool::kNone, true, released->job.needs_preprocess, false};
+      job = {released->job.id,
+             released->job.model,
+             FeaturePool::kNone,
+             true,
+             released->job.needs_preprocess,
+             false};
       alive_count_ += 1;
     } else if (const auto* batch = std::get_if<BatchFinished>(&event)) {
       finish_batch(*batch);
@@ -159,20 +169,19 @@ class LiveRunner::Impl final : public StrandClient {
   }
 
   void carry_out(const Command& command, StrandHolder& holder) override {
-    std::visit(Overloaded{
-                   [&](const StartBatch& c) { start_batch(c, holder); },
-                   [&](const StartSegment& c) { start_segment(c, holder); },
-                   [&](const SettleJob& c) { settle(c); },
-                   [&](const ForgetJob& c) { forget(c.job); },
-                   [&](const TerminateBatch& c) { terminate(c); },
-                   [&](const AnswerTask& c) { store_.answer_task(c); },
-                   [&](const ComputePlan& c) {
-                     plan_.store(static_cast<std::uint64_t>(c.plan), std::memory_order_relaxed);
-                     planner_bell_.ring(kBellWork);
-                   },
-                   [&](const SetTimer&) {},  // the strand's own
-               },
-               command);
+    std::visit(
+        Overloaded{
+            [&](const StartBatch& c) { start_batch(c, holder); },
+            [&](const StartSegment& c) { start_segment(c, holder); }, [&](const SettleJob& c) { settle(c); },
+            [&](const ForgetJob& c) { forget(c.job); }, [&](const TerminateBatch& c) { terminate(c); },
+            [&](const AnswerTask& c) { store_.answer_task(c); },
+            [&](const ComputePlan& c) {
+              plan_.store(static_cast<std::uint64_t>(c.plan), std::memory_order_relaxed);
+              planner_bell_.ring(kBellWork);
+            },
+            [&](const SetTimer&) {},  // the strand's own
+        },
+        command);
   }
 
   void drained() override {
@@ -220,7 +229,8 @@ class LiveRunner::Impl final : public StrandClient {
       work.features_in[i] = job.features;
       work.features_out[i] = has_next ? pool_.take() : FeaturePool::kNone;
     }
-    const bool is_short = command.planned > Duration::zero() && command.planned <= options_.inline_execution_max;
+    const bool is_short =
+        command.planned > Duration::zero() && command.planned <= options_.inline_execution_max;
     if (holder.may_run_inline && !holder.inline_executor && is_short &&
         scheduler_.job_count() == command.jobs.size()) {
       holder.inline_executor = command.executor;
@@ -263,8 +273,8 @@ class LiveRunner::Impl final : public StrandClient {
       pool_.give_back(job.features);
       job.features = work.features_out[i];
       job.is_encoded = false;
-      // Here, not on the executor before it posts: a job that is answered at its deadline meanwhile must be answered
-      // with one whole exit, the one that the scheduler names.
+      // Here, not on the executor before it posts: a job that is answered at its deadline meanwhile must be
+      // answered with one whole exit, the one that the scheduler names.
       if (!job.is_settled) slot_of.unit->write_outputs(i);
     }
   }
@@ -350,7 +360,8 @@ class LiveRunner::Impl final : public StrandClient {
     state.timer_wakes = strand_.counters().timer_wakes;
   }
 
-  // ── Threads ────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── Threads
+  // ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   // Takes the strand if it is free; runs what it was left with, and decides again.
   void decide_and_run(StrandHolder& holder) {
@@ -393,13 +404,13 @@ class LiveRunner::Impl final : public StrandClient {
     settle_thread("lx-planner", placement_.planner);
     for (;;) {
       const Doorbell::Bits bits = planner_bell_.wait();
+      if ((bits & kBellStop) != 0) return;
       if ((bits & kBellWork) != 0) {
         const auto plan = static_cast<PlanId>(plan_.load(std::memory_order_relaxed));
         strand_.push_internal(PlanReady{plan, scheduler_.compute_plan(plan)});
         StrandHolder holder;
         strand_.drain(holder);
       }
-      if ((bits & kBellStop) != 0) return;
     }
   }
 
@@ -415,12 +426,14 @@ class LiveRunner::Impl final : public StrandClient {
 
   void settle_thread(const std::string& name, const std::vector<int>& cores) {
     // Refused cores cost time, not correctness; the answer is in the process's own affinity.
-    (void)settle_this_thread(name, options_.pin_threads ? std::span<const int>(cores) : std::span<const int>{});
+    (void)settle_this_thread(name,
+                             options_.pin_threads ? std::span<const int>(cores) : std::span<const int>{});
   }
 
   void wait_until_idle(std::optional<std::int64_t> until_ns) {
     while (alive_.load(std::memory_order_seq_cst) != 0) {
-      if (idle_bell_.wait(until_ns) == 0 && until_ns && clock_.monotonic_ns(clock_.now()) >= *until_ns) return;
+      if (idle_bell_.wait(until_ns) == 0 && until_ns && clock_.monotonic_ns(clock_.now()) >= *until_ns)
+        return;
     }
   }
 
@@ -469,7 +482,8 @@ Result<std::unique_ptr<LiveRunner>> LiveRunner::start(const LiveOptions& options
 
   // Every job keeps at most one buffer; a running one needs another for what comes out.
   const std::size_t buffer_count =
-      system.limits.queue_length_max + system.executors.size() * std::min(system.limits.batch_size_max, kBatchSizeMax);
+      system.limits.queue_length_max +
+      system.executors.size() * std::min(system.limits.batch_size_max, kBatchSizeMax);
   auto pool = FeaturePool::reserve(buffer_count, LiveExecutor::features_size(system, models));
   if (!pool) return pool.error();
 
@@ -480,8 +494,8 @@ Result<std::unique_ptr<LiveRunner>> LiveRunner::start(const LiveOptions& options
     if (!executor) return executor.error();
     executors.push_back(std::move(executor).value());
   }
-  auto impl = std::make_unique<Impl>(options, std::move(system), std::move(policy), std::move(pool).value(), store,
-                                     trace, used_clock, std::move(placement).value());
+  auto impl = std::make_unique<Impl>(options, std::move(system), std::move(policy), std::move(pool).value(),
+                                     store, trace, used_clock, std::move(placement).value());
   for (std::size_t i = 0; i < executors.size(); ++i) impl->add_executor(i, std::move(executors[i]));
   impl->start_threads();
   return std::unique_ptr<LiveRunner>(new LiveRunner(std::move(impl)));

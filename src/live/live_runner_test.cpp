@@ -30,7 +30,8 @@ class LiveRunnerTest : public ::testing::Test {
     options.pin_threads = false;
     options.scheduler.audit = true;
     const std::vector<Engine*> engines(toy.system.executors.size(), &engine);
-    auto started = LiveRunner::start(options, toy.system, make_policy(policy, {}).value(), models, engines, *store);
+    auto started =
+        LiveRunner::start(options, toy.system, make_policy(policy, {}).value(), models, engines, *store);
     ASSERT_TRUE(started) << started.error().message;
     runner = std::move(started).value();
   }
@@ -82,7 +83,8 @@ TEST_F(LiveRunnerTest, JobsOfOneBatch_KeepTheirOwnValues) {
   for (int i = 0; i < 9; ++i) ids.push_back(release(static_cast<float>(i * 10)).value());
   engine.gate.open();
   store->wait_settled(10);
-  for (std::size_t i = 0; i < ids.size(); ++i) EXPECT_FLOAT_EQ(store->answer(ids[i]), static_cast<float>(i * 10 + 2));
+  for (std::size_t i = 0; i < ids.size(); ++i)
+    EXPECT_FLOAT_EQ(store->answer(ids[i]), static_cast<float>(i * 10 + 2));
 }
 
 TEST_F(LiveRunnerTest, ShortBatchOfTheOnlyJob_RunsOnThePoster) {
@@ -300,9 +302,10 @@ TEST_F(LiveRunnerTest, ManyPostersAndCancels_SettleEveryJobOnce) {
   runner->stop(kFarDeadline);
   std::vector<SettleJob> settled = store->settled();
   EXPECT_EQ(settled.size(), accepted.load());
-  std::sort(settled.begin(), settled.end(), [](const SettleJob& a, const SettleJob& b) { return a.job < b.job; });
-  const auto twice = std::adjacent_find(settled.begin(), settled.end(),
-                                        [](const SettleJob& a, const SettleJob& b) { return a.job == b.job; });
+  std::sort(settled.begin(), settled.end(),
+            [](const SettleJob& a, const SettleJob& b) { return a.job < b.job; });
+  const auto twice = std::adjacent_find(
+      settled.begin(), settled.end(), [](const SettleJob& a, const SettleJob& b) { return a.job == b.job; });
   EXPECT_EQ(twice, settled.end());
   EXPECT_EQ(store->free_count(), 64U);
 }

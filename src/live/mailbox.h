@@ -1,8 +1,9 @@
 // What threads pass to each other through: a bounded queue of values, and a doorbell for who may be asleep.
 //
-// Waking a thread that sleeps on another core costs 15 to 40 us, so both are built to avoid it: posting never takes a
-// lock, and ringing costs one atomic operation unless the other side really sleeps. There are no mutexes here, hence
-// nothing to annotate: whoever finds a queue full is told so, whoever finds it empty goes away or waits at its bell.
+// Waking a thread that sleeps on another core costs 15 to 40 us, so both are built to avoid it: posting never
+// takes a lock, and ringing costs one atomic operation unless the other side really sleeps. There are no
+// mutexes here, hence nothing to annotate: whoever finds a queue full is told so, whoever finds it empty goes
+// away or waits at its bell.
 #pragma once
 
 #include <linux/futex.h>
@@ -33,9 +34,9 @@ inline void spin_pause() noexcept {
 #endif
 }
 
-/// Bounded queue, many writers, one reader at a time. Values leave in the order in which their places were taken.
-/// A writer that is interrupted between taking a place and filling it hides what follows until it goes on.
-/// Allocates only when made.
+/// Bounded queue, many writers, one reader at a time. Values leave in the order in which their places were
+/// taken. A writer that is interrupted between taking a place and filling it hides what follows until it goes
+/// on. Allocates only when made.
 template <typename T>
 class BoundedQueue {
  public:
@@ -54,7 +55,8 @@ class BoundedQueue {
       if (turn == place) {
         if (tail_.compare_exchange_weak(place, place + 1, std::memory_order_relaxed)) {
           cell.value = value;
-          // Sequentially consistent: the strand's hand-over relies on this store and its own flag being in one order.
+          // Sequentially consistent: the strand's hand-over relies on this store and its own flag being in
+          // one order.
           cell.turn.store(place + 1, std::memory_order_seq_cst);
           return true;
         }
@@ -66,8 +68,8 @@ class BoundedQueue {
     }
   }
 
-  /// The oldest value, or null; it stays until `pop`. Reader only. Anybody may ask whether it is null: true for some
-  /// moment around the call.
+  /// The oldest value, or null; it stays until `pop`. Reader only. Anybody may ask whether it is null: true
+  /// for some moment around the call.
   const T* front() const noexcept {
     const std::size_t head = head_.load(std::memory_order_relaxed);
     const Cell& cell = cells_[head & mask_];
@@ -93,7 +95,8 @@ class BoundedQueue {
   alignas(kCacheLineSize) std::atomic<std::size_t> head_{0};
 };
 
-/// Where one thread waits to be called. Rings are bits: several rings of one bit before the sleeper looks are one.
+/// Where one thread waits to be called. Rings are bits: several rings of one bit before the sleeper looks are
+/// one.
 class Doorbell {
  public:
   using Bits = std::uint32_t;
@@ -109,9 +112,11 @@ class Doorbell {
   /// Bits rung since the last look, without waiting. The waiting thread only.
   Bits take() noexcept { return word_.exchange(0, std::memory_order_seq_cst) & ~kSleeping; }
 
-  /// Watches the bell without giving up the core, for `span` by `clock`; 0 when nothing rang. The waiting thread only.
+  /// Watches the bell without giving up the core, for `span` by `clock`; 0 when nothing rang. The waiting
+  /// thread only.
   Bits spin(const Clock& clock, Duration span) noexcept {
-    // Reading the clock costs about 30 ns here, a pause 10 to 40 ns: look at the bell far more often than at the clock.
+    // Reading the clock costs about 30 ns here, a pause 10 to 40 ns: look at the bell far more often than at
+    // the clock.
     constexpr int kLooksPerClockRead = 32;
     if (span <= Duration::zero()) return take();
     const Instant end = clock.now() + span;
@@ -124,7 +129,8 @@ class Doorbell {
     return take();
   }
 
-  /// Sleeps until rung, or until CLOCK_MONOTONIC reads `until_ns`; 0 when nothing rang. The waiting thread only.
+  /// Sleeps until rung, or until CLOCK_MONOTONIC reads `until_ns`; 0 when nothing rang. The waiting thread
+  /// only.
   Bits wait(std::optional<std::int64_t> until_ns = std::nullopt) noexcept {
     Bits expected = 0;
     if (!word_.compare_exchange_strong(expected, kSleeping, std::memory_order_seq_cst)) return take();
@@ -145,8 +151,8 @@ class Doorbell {
 
   Bits* futex_word() noexcept { return reinterpret_cast<Bits*>(&word_); }
   void sleep(const timespec* until) noexcept {
-    // The bitset form takes an absolute CLOCK_MONOTONIC time, so no clock needs to be read first. Spurious returns
-    // are harmless: every waiter looks again.
+    // The bitset form takes an absolute CLOCK_MONOTONIC time, so no clock needs to be read first. Spurious
+    // returns are harmless: every waiter looks again.
     (void)::syscall(SYS_futex, futex_word(), FUTEX_WAIT_BITSET_PRIVATE, kSleeping, until, nullptr,
                     FUTEX_BITSET_MATCH_ANY);
   }

@@ -17,7 +17,8 @@ namespace {
 constexpr int kBackgroundNiceness = 10;
 
 bool overlap(const std::vector<int>& a, const std::vector<int>& b) {
-  return std::any_of(a.begin(), a.end(), [&](int core) { return std::find(b.begin(), b.end(), core) != b.end(); });
+  return std::any_of(a.begin(), a.end(),
+                     [&](int core) { return std::find(b.begin(), b.end(), core) != b.end(); });
 }
 
 std::string list_of(std::span<const int> cores) {
@@ -56,20 +57,22 @@ std::vector<int> usable_cores() {
   return cores;
 }
 
-Result<Placement> place_threads(std::span<const int> cores, std::span<const std::vector<int>> executor_cores) {
+Result<Placement> place_threads(std::span<const int> cores,
+                                std::span<const std::vector<int>> executor_cores) {
   LAXITY_CHECK(!cores.empty());
   Placement placement;
   std::vector<int> spare(cores.begin(), cores.end());
   for (std::size_t i = 0; i < executor_cores.size(); ++i) {
     for (const int core : executor_cores[i]) {
       if (std::find(cores.begin(), cores.end(), core) == cores.end()) {
-        return invalid_argument("executor " + std::to_string(i) + ": expected cores out of " + list_of(cores) +
-                                ", found " + std::to_string(core));
+        return invalid_argument("executor " + std::to_string(i) + ": expected cores out of " +
+                                list_of(cores) + ", found " + std::to_string(core));
       }
       std::erase(spare, core);
     }
   }
-  // The messengers' core: the first that no executor has asked for; the first of all when they asked for every one.
+  // The messengers' core: the first that no executor has asked for; the first of all when they asked for
+  // every one.
   const int front = spare.empty() ? cores.front() : spare.front();
   std::erase(spare, front);
   std::size_t next = 0;
@@ -86,7 +89,8 @@ Result<Placement> place_threads(std::span<const int> cores, std::span<const std:
   placement.timer = {front};
   placement.planner = {front};
   placement.flusher = {front};
-  // Cores beyond one each for messengers and executors: planning and writing the trace move out of the way first.
+  // Cores beyond one each for messengers and executors: planning and writing the trace move out of the way
+  // first.
   if (next < spare.size()) {
     placement.planner = {spare.back()};
     placement.flusher = {spare.back()};

@@ -1,8 +1,8 @@
 // Which thread runs on which core, decided in one place.
 //
-// Executors get cores of their own; everything that only passes messages shares what is left, because waking a thread
-// on the same core costs about 1 us and on another 15 to 40 us. On two cores: network, timer, planner and trace on the
-// first, the executor on the second.
+// Executors get cores of their own; everything that only passes messages shares what is left, because waking
+// a thread on the same core costs about 1 us and on another 15 to 40 us. On two cores: network, timer,
+// planner and trace on the first, the executor on the second.
 #pragma once
 
 #include <span>
@@ -33,11 +33,13 @@ std::vector<int> usable_cores();
 /// Errors: kInvalidArgument: a core that is not in `cores`.
 Result<Placement> place_threads(std::span<const int> cores, std::span<const std::vector<int>> executor_cores);
 
-/// Names the calling thread (15 characters are kept), keeps it on `cores` (empty: anywhere) and asks for timers without
-/// slack. Errors: kFailedPrecondition: the system refused the cores; the thread then runs anywhere.
+/// Names the calling thread (15 characters are kept), keeps it on `cores` (empty: anywhere) and asks for
+/// timers without slack. Errors: kFailedPrecondition: the system refused the cores; the thread then runs
+/// anywhere.
 Status settle_this_thread(std::string_view name, std::span<const int> cores);
 
-/// Asks for less processor time than others on the same core: for work that may wait, such as writing the trace.
+/// Asks for less processor time than others on the same core: for work that may wait, such as writing the
+/// trace.
 void lower_this_thread();
 
 }  // namespace laxity

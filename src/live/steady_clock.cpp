@@ -16,7 +16,8 @@ std::int64_t monotonic_now_ns() noexcept {
 SteadyClock::SteadyClock() noexcept
     : zero_ns_(monotonic_now_ns()),
       wall_clock_zero_ns_(
-          std::chrono::duration_cast<Duration>(std::chrono::system_clock::now().time_since_epoch()).count()) {}
+          std::chrono::duration_cast<Duration>(std::chrono::system_clock::now().time_since_epoch()).count()) {
+}
 
 Instant SteadyClock::now() const noexcept {
   thread_local std::int64_t last_ns = 0;

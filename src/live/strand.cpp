@@ -9,14 +9,15 @@
 namespace laxity {
 namespace {
 
-// An executor that has got its own next batch leaves a queue longer than this to the timer thread: 32 decisions of
-// about a microsecond are what one wake-up of another core costs.
+// An executor that has got its own next batch leaves a queue longer than this to the timer thread: 32
+// decisions of about a microsecond are what one wake-up of another core costs.
 constexpr int kEventsWithOwnWorkMax = 32;
 
 }  // namespace
 
-Strand::Strand(Scheduler& scheduler, const Clock& clock, const Limits& limits, std::size_t external_length_max,
-               std::size_t internal_length_max, TraceSink* trace, StrandClient& client)
+Strand::Strand(Scheduler& scheduler, const Clock& clock, const Limits& limits,
+               std::size_t external_length_max, std::size_t internal_length_max, TraceSink* trace,
+               StrandClient& client)
     : scheduler_(scheduler),
       clock_(clock),
       trace_(trace),
@@ -137,7 +138,8 @@ void Strand::arm(Instant at) noexcept {
   timer_at_ = at;
   const std::int64_t at_ns = at.since_start().count();
   armed_ns_.store(at_ns, std::memory_order_seq_cst);
-  // A later timer than the one slept for is found at the wake-up: most timers are replaced before they are due.
+  // A later timer than the one slept for is found at the wake-up: most timers are replaced before they are
+  // due.
   if (at_ns < wakes_at_ns_.load(std::memory_order_seq_cst)) {
     ++counters_.timer_wakes;
     timer_bell_.ring(kBellEarlier);

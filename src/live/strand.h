@@ -1,16 +1,17 @@
 // One decider, many threads: events queue up, and whoever posts one while nobody decides, decides.
 //
-// A thread of its own for the scheduler would cost two wake-ups of a sleeping core per batch (15 to 40 us each): one
-// to tell it that an executor has finished, one to tell the executor what comes next. So the scheduler is a *strand*:
-// a piece of work that runs on one thread at a time, but on whichever thread has something for it. A poster puts its
-// event into a bounded queue and tries to take the strand. If it gets it, it feeds the scheduler until the queue is
-// empty; if not, the holder will find the event: it looks once more after letting go. An executor that finishes
-// therefore runs the next decision itself and starts its next batch without any hand-over.
+// A thread of its own for the scheduler would cost two wake-ups of a sleeping core per batch (15 to 40 us
+// each): one to tell it that an executor has finished, one to tell the executor what comes next. So the
+// scheduler is a *strand*: a piece of work that runs on one thread at a time, but on whichever thread has
+// something for it. A poster puts its event into a bounded queue and tries to take the strand. If it gets it,
+// it feeds the scheduler until the queue is empty; if not, the holder will find the event: it looks once more
+// after letting go. An executor that finishes therefore runs the next decision itself and starts its next
+// batch without any hand-over.
 //
-// Time is read inside the strand, once per event, so the scheduler sees instants that never go back, whatever thread
-// they come from. At equal instants events keep the order of `tie_rank`: one that would come too late for its rank is
-// stamped a nanosecond later. A timer that is due is delivered before any event with a later stamp, as the simulator
-// does, even if the thread that watches it has not woken yet.
+// Time is read inside the strand, once per event, so the scheduler sees instants that never go back, whatever
+// thread they come from. At equal instants events keep the order of `tie_rank`: one that would come too late
+// for its rank is stamped a nanosecond later. A timer that is due is delivered before any event with a later
+// stamp, as the simulator does, even if the thread that watches it has not woken yet.
 #pragma once
 
 #include <atomic>
@@ -28,10 +29,11 @@ namespace laxity {
 
 /// Who holds the strand, for this holding.
 struct StrandHolder {
-  bool may_run_inline = false;                  ///< This thread may run a short batch itself afterwards.
-  std::optional<ExecutorId> self;               ///< The executor whose thread this is.
-  std::optional<ExecutorId> inline_executor;    ///< Set while holding: this thread must run that executor's work.
-  bool has_own_work = false;                    ///< Set while holding: `self` was given work.
+  bool may_run_inline = false;     ///< This thread may run a short batch itself afterwards.
+  std::optional<ExecutorId> self;  ///< The executor whose thread this is.
+  std::optional<ExecutorId>
+      inline_executor;        ///< Set while holding: this thread must run that executor's work.
+  bool has_own_work = false;  ///< Set while holding: `self` was given work.
 };
 
 /// What the strand does besides deciding. All calls come inside the strand.
@@ -53,22 +55,23 @@ struct StrandCounters {
 
 class Strand {
  public:
-  /// `external_length_max`: queue of posts that may be refused. `internal_length_max`: most finishes, plans and the
-  /// like that can be under way at once; these are never refused. `trace` may be null.
+  /// `external_length_max`: queue of posts that may be refused. `internal_length_max`: most finishes, plans
+  /// and the like that can be under way at once; these are never refused. `trace` may be null.
   Strand(Scheduler& scheduler, const Clock& clock, const Limits& limits, std::size_t external_length_max,
          std::size_t internal_length_max, TraceSink* trace, StrandClient& client);
 
-  /// Queues an event from outside: releases, cancels, tasks. False: full, nothing happened; answer "overloaded".
-  /// Any thread; does not block. Follow with `drain`.
+  /// Queues an event from outside: releases, cancels, tasks. False: full, nothing happened; answer
+  /// "overloaded". Any thread; does not block. Follow with `drain`.
   bool push_external(const Event& event) noexcept;
   /// Queues BatchFinished, SegmentFinished, PlanReady, ShutdownStarted. Any thread; does not block.
   void push_internal(const Event& event) noexcept;
 
-  /// Feeds the scheduler until nothing is queued and no timer is due, unless another thread is doing so. Any thread.
+  /// Feeds the scheduler until nothing is queued and no timer is due, unless another thread is doing so. Any
+  /// thread.
   void drain(StrandHolder& holder) noexcept;
 
-  /// Runs `work(scheduler)` inside the strand, waiting (microseconds) for whoever holds it; then drains. `work` may
-  /// call `deliver`.
+  /// Runs `work(scheduler)` inside the strand, waiting (microseconds) for whoever holds it; then drains.
+  /// `work` may call `deliver`.
   template <typename Work>
   void run_inside(Work&& work) {
     StrandHolder holder;

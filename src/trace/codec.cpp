@@ -31,7 +31,8 @@ const char* status_name(BatchStatus status) noexcept {
   return "unknown";
 }
 
-// ── Writing ──────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── Writing
+// ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /// One flat JSON object after another, without building a document: a few hundred nanoseconds a line.
 class Writer {
@@ -296,7 +297,8 @@ void append(const OrderedJson& json, std::string& out) {
   out += '\n';
 }
 
-// ── Reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── Reading
+// ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /// Reads fields of one JSON object. The first complaint is kept; later reads return zeros.
 class Reader {
@@ -328,7 +330,8 @@ class Reader {
     return found.is_boolean() && found.get<bool>();
   }
   template <typename T>
-  T integer(const char* key, T minimum = std::numeric_limits<T>::min(), T maximum = std::numeric_limits<T>::max()) {
+  T integer(const char* key, T minimum = std::numeric_limits<T>::min(),
+            T maximum = std::numeric_limits<T>::max()) {
     const Json* found = find(key);
     if (found == nullptr) return T{};
     return integer_of(*found, key, minimum, maximum);
@@ -343,8 +346,8 @@ class Reader {
       const T value = static_cast<T>(found.get<std::int64_t>());
       if (value >= minimum && value <= maximum) return value;
     }
-    complain(std::string("expected an integer in [") + std::to_string(minimum) + ", " + std::to_string(maximum) +
-             "] under '" + key + "', found " + shortened(found));
+    complain(std::string("expected an integer in [") + std::to_string(minimum) + ", " +
+             std::to_string(maximum) + "] under '" + key + "', found " + shortened(found));
     return T{};
   }
   template <typename Id>
@@ -468,8 +471,8 @@ Event batch_finished(Reader& r) {
   BatchFinished f;
   f.batch = r.id<BatchId>("batch");
   f.executor = r.id<ExecutorId>("executor");
-  f.status =
-      r.word("status", {BatchStatus::kSucceeded, BatchStatus::kFailed, BatchStatus::kTerminated}, status_name);
+  f.status = r.word("status", {BatchStatus::kSucceeded, BatchStatus::kFailed, BatchStatus::kTerminated},
+                    status_name);
   f.execution_time = r.duration("execution_ns");
   r.each("confidences", kBatchSizeMax, [&](const Json& item) {
     f.confidences.push_back(r.integer_of<Confidence>(item, "confidences", 0, 65535));
@@ -537,7 +540,8 @@ std::optional<Command> read_command(Reader& r) {
   if (kind == "settle_job") return settle_job(r);
   if (kind == "forget_job") return ForgetJob{r.id<JobId>("job")};
   if (kind == "set_timer") return SetTimer{r.instant("timer_at_ns")};
-  if (kind == "compute_plan") return ComputePlan{r.id<PlanId>("plan"), r.integer<std::uint64_t>("node_budget")};
+  if (kind == "compute_plan")
+    return ComputePlan{r.id<PlanId>("plan"), r.integer<std::uint64_t>("node_budget")};
   r.complain("expected a known command, found '" + kind + "'");
   return std::nullopt;
 }
@@ -794,7 +798,8 @@ void TraceEncoder::end(const TraceEnd& end, std::string& out) {
          out);
 }
 
-void TraceEncoder::entry(Instant at, const Event& event, std::span<const Command> commands, std::string& out) {
+void TraceEncoder::entry(Instant at, const Event& event, std::span<const Command> commands,
+                         std::string& out) {
   Writer w(out);
   w.open();
   w.field("at_ns", at);

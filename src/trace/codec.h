@@ -1,8 +1,9 @@
-// The trace as text: JSON Lines, a header first, then one scheduler call a line (contracts section 9; docs/trace.md).
+// The trace as text: JSON Lines, a header first, then one scheduler call a line (contracts section 9;
+// docs/trace.md).
 //
-//   {"schema":"laxity.trace/1","driver":"live","machine":{…},"policy":"edf","limits":{…},"catalog":{…},"table":{…},…}
-//   {"at_ns":1200,"kind":"job_released","job":1048577,"model":0,…,"commands":[{"kind":"start_batch","batch":1,…}]}
-//   {"at_ns":1900,"kind":"batch_finished","batch":1,…,"predicted_finish_ns":1850,"finish_ns":1900,"commands":[…]}
+//   {"schema":"laxity.trace/1","driver":"live","policy":"edf","limits":{…},"catalog":{…},"table":{…},…}
+//   {"at_ns":1200,"kind":"job_released","job":1048577,…,"commands":[{"kind":"start_batch","batch":1,…}]}
+//   {"at_ns":1900,"kind":"batch_finished",…,"predicted_finish_ns":1850,"finish_ns":1900,"commands":[…]}
 //   {"kind":"end","events":2,"dropped":0,"reason":"complete"}
 //
 // The header holds everything a fresh scheduler needs, so that a trace replays without any other file.
@@ -82,9 +83,8 @@ class TraceEncoder {
   std::vector<std::optional<Instant>> predicted_finish_;  // index: executor
 };
 
-/// Reads one line without its newline. Accepts exactly what the encoder writes, up to the order of keys; ids are
-/// checked for their range, not against a header.
-/// Errors: kInvalidArgument: expected …, found … .
+/// Reads one line without its newline. Accepts exactly what the encoder writes, up to the order of keys; ids
+/// are checked for their range, not against a header. Errors: kInvalidArgument: expected …, found … .
 Result<TraceLine> decode_trace_line(std::string_view line);
 
 }  // namespace laxity

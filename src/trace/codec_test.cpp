@@ -15,7 +15,9 @@ using ::testing::HasSubstr;
 using testing::sample_header;
 using testing::TraceSamples;
 
-std::string_view without_newline(const std::string& line) { return std::string_view(line).substr(0, line.size() - 1); }
+std::string_view without_newline(const std::string& line) {
+  return std::string_view(line).substr(0, line.size() - 1);
+}
 
 std::string error_of(std::string_view line) {
   const auto decoded = decode_trace_line(line);
@@ -77,10 +79,12 @@ TEST(Codec, FinishSaysWhatTheStartPredicted) {
   std::string line;
   encoder.entry(Instant::from_start(100ns), TimerFired{}, commands, line);
   EXPECT_EQ(line,
-            "{\"at_ns\":100,\"kind\":\"timer_fired\",\"commands\":[{\"kind\":\"start_batch\",\"batch\":1,\"executor\":0,"
+            "{\"at_ns\":100,\"kind\":\"timer_fired\",\"commands\":[{\"kind\":\"start_batch\",\"batch\":1,"
+            "\"executor\":0,"
             "\"category\":0,\"jobs\":[7],\"planned_ns\":50,\"predicted_finish_ns\":150}]}\n");
   line.clear();
-  encoder.entry(Instant::from_start(160ns), BatchFinished{BatchId{1}, ExecutorId{0}, {}, {}, {}, 0}, {}, line);
+  encoder.entry(Instant::from_start(160ns), BatchFinished{BatchId{1}, ExecutorId{0}, {}, {}, {}, 0}, {},
+                line);
   EXPECT_THAT(line, HasSubstr("\"predicted_finish_ns\":150,\"finish_ns\":160"));
 }
 
@@ -92,10 +96,13 @@ TEST(Codec, BadLines_AreRefusedWithWords) {
   EXPECT_THAT(error_of(R"({"at_ns":1,"kind":"nap"})"), HasSubstr("found 'nap'"));
   EXPECT_THAT(error_of(R"({"kind":"timer_fired"})"), HasSubstr("expected 'at_ns'"));
   EXPECT_THAT(error_of(R"({"at_ns":1.5,"kind":"timer_fired"})"), HasSubstr("expected an integer"));
-  EXPECT_THAT(error_of(R"({"at_ns":9223372036854775807,"kind":"timer_fired"})"), HasSubstr("expected an integer"));
+  EXPECT_THAT(error_of(R"({"at_ns":9223372036854775807,"kind":"timer_fired"})"),
+              HasSubstr("expected an integer"));
   EXPECT_THAT(error_of(R"({"at_ns":1,"kind":"job_cancelled","job":-1})"), HasSubstr("found -1"));
-  EXPECT_THAT(error_of(R"({"at_ns":1,"kind":"executor_lost","executor":4294967296})"), HasSubstr("4294967296"));
-  EXPECT_THAT(error_of(R"({"at_ns":1,"kind":"timer_fired","commands":[{"kind":"dance"}]})"), HasSubstr("'dance'"));
+  EXPECT_THAT(error_of(R"({"at_ns":1,"kind":"executor_lost","executor":4294967296})"),
+              HasSubstr("4294967296"));
+  EXPECT_THAT(error_of(R"({"at_ns":1,"kind":"timer_fired","commands":[{"kind":"dance"}]})"),
+              HasSubstr("'dance'"));
   EXPECT_THAT(error_of(R"({"at_ns":1,"kind":"timer_fired","commands":{}})"), HasSubstr("expected a list"));
   EXPECT_THAT(error_of(R"({"schema":"laxity.trace/2"})"), HasSubstr("expected schema 'laxity.trace/1'"));
   EXPECT_THAT(error_of(R"({"kind":"end","events":1,"dropped":0,"reason":"bored"})"), HasSubstr("'bored'"));
@@ -112,9 +119,11 @@ TEST(Codec, HeaderThatPointsNowhere_IsRefused) {
   EXPECT_EQ(error_with([](TraceHeader&) {}), "accepted");
   EXPECT_THAT(error_with([](TraceHeader& h) { h.system.catalog.models[0].mandatory_count = 9; }),
               HasSubstr("mandatory_count"));
-  EXPECT_THAT(error_with([](TraceHeader& h) { h.system.catalog.models[0].variants[0].stages[0] = CategoryId{4}; }),
-              HasSubstr("category 4"));
-  EXPECT_THAT(error_with([](TraceHeader& h) { h.system.catalog.categories[1].variant = 7; }), HasSubstr("category 1"));
+  EXPECT_THAT(
+      error_with([](TraceHeader& h) { h.system.catalog.models[0].variants[0].stages[0] = CategoryId{4}; }),
+      HasSubstr("category 4"));
+  EXPECT_THAT(error_with([](TraceHeader& h) { h.system.catalog.categories[1].variant = 7; }),
+              HasSubstr("category 1"));
   EXPECT_THAT(error_with([](TraceHeader& h) { h.system.executors[0].runs_batches = false; }),
               HasSubstr("an executor that runs batches"));
   EXPECT_THAT(error_with([](TraceHeader& h) { h.system.limits.batch_size_max = 65; }), HasSubstr("limits"));

@@ -27,8 +27,8 @@ struct RecordHead {
   std::uint8_t event_index = 0;
 };
 
-// Alternatives are copied as they lie in memory, each with its own size: an event is 8 to 200 bytes, not the variant's
-// largest.
+// Alternatives are copied as they lie in memory, each with its own size: an event is 8 to 200 bytes, not the
+// variant's largest.
 template <typename... Ts>
 constexpr bool all_plain(const std::variant<Ts...>*) {
   return (std::is_trivially_copyable_v<Ts> && ...);
@@ -44,8 +44,9 @@ std::size_t held_size(const Variant& variant) noexcept {
 /// Makes `variant` hold alternative `index`, default-constructed, and hands its bytes to `fill`.
 template <typename Variant, typename Fill, std::size_t... Is>
 void emplace_and_fill(Variant& variant, std::size_t index, Fill&& fill, std::index_sequence<Is...>) {
-  (void)((Is == index ? (fill(&variant.template emplace<Is>(), sizeof(std::variant_alternative_t<Is, Variant>)), true)
-                      : false) ||
+  (void)((Is == index
+              ? (fill(&variant.template emplace<Is>(), sizeof(std::variant_alternative_t<Is, Variant>)), true)
+              : false) ||
          ...);
 }
 template <typename Variant, typename Fill>
@@ -55,11 +56,12 @@ void emplace_and_fill(Variant& variant, std::size_t index, Fill&& fill) {
 
 }  // namespace
 
-Result<std::unique_ptr<JsonlSink>> JsonlSink::open(const JsonlSinkOptions& options, const TraceHeader& header) {
+Result<std::unique_ptr<JsonlSink>> JsonlSink::open(const JsonlSinkOptions& options,
+                                                   const TraceHeader& header) {
   const int file = ::open(options.path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (file < 0) {
-    return failed_precondition("trace " + options.path + ": expected a file that can be written, found: " +
-                               std::strerror(errno));
+    return failed_precondition("trace " + options.path +
+                               ": expected a file that can be written, found: " + std::strerror(errno));
   }
   return std::unique_ptr<JsonlSink>(new JsonlSink(options, header, file));
 }
@@ -78,8 +80,7 @@ JsonlSink::JsonlSink(const JsonlSinkOptions& options, const TraceHeader& header,
 JsonlSink::~JsonlSink() { (void)close(); }
 
 std::size_t JsonlSink::free_size() const noexcept {
-  return ring_.size() -
-         (head_.load(std::memory_order_relaxed) - tail_.load(std::memory_order_acquire));
+  return ring_.size() - (head_.load(std::memory_order_relaxed) - tail_.load(std::memory_order_acquire));
 }
 
 void JsonlSink::put(std::size_t& at, const void* bytes, std::size_t size) noexcept {

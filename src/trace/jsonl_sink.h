@@ -1,4 +1,5 @@
-// The trace file: a ring that the strand writes into without ever waiting, and a flusher that turns it into lines.
+// The trace file: a ring that the strand writes into without ever waiting, and a flusher that turns it into
+// lines.
 #pragma once
 
 #include <atomic>
@@ -30,11 +31,12 @@ struct TraceCounters {
   bool has_write_error = false;
 };
 
-/// One writer (whoever holds the strand) and one flusher at a time. When the ring is full, the disk is full or the size
-/// limit is reached, it drops and counts, and never tells the writer.
+/// One writer (whoever holds the strand) and one flusher at a time. When the ring is full, the disk is full
+/// or the size limit is reached, it drops and counts, and never tells the writer.
 class JsonlSink final : public TraceSink {
  public:
-  /// Creates or replaces the file and writes the header. Errors: kFailedPrecondition: the file cannot be opened.
+  /// Creates or replaces the file and writes the header. Errors: kFailedPrecondition: the file cannot be
+  /// opened.
   static Result<std::unique_ptr<JsonlSink>> open(const JsonlSinkOptions& options, const TraceHeader& header);
   /// Closes.
   ~JsonlSink() override;
@@ -61,13 +63,13 @@ class JsonlSink final : public TraceSink {
 
   const JsonlSinkOptions options_;
   const Catalog catalog_;
-  std::vector<std::byte> ring_;  // its length is a power of two
+  std::vector<std::byte> ring_;       // its length is a power of two
   std::atomic<std::size_t> head_{0};  // bytes ever put; the writer's
   std::atomic<std::size_t> tail_{0};  // bytes ever taken; the flusher's
 
   TraceEncoder encoder_;
-  std::string text_;                  // encoded, not yet written
-  std::vector<Command> commands_;     // of the record being encoded
+  std::string text_;               // encoded, not yet written
+  std::vector<Command> commands_;  // of the record being encoded
   int file_ = -1;
 
   std::atomic<std::uint64_t> recorded_{0};

@@ -11,10 +11,12 @@ namespace laxity {
 class TraceSink {
  public:
   virtual ~TraceSink() = default;
-  /// One scheduler call: the event it took in at `now` and the commands that came out. Must not allocate or block.
+  /// One scheduler call: the event it took in at `now` and the commands that came out. Must not allocate or
+  /// block.
   virtual void record(Instant now, const Event& event, const CommandBuffer& commands) noexcept = 0;
 
-  /// The execution times that the next TablesChanged announces. Called just before its `record`; may allocate.
+  /// The execution times that the next TablesChanged announces. Called just before its `record`; may
+  /// allocate.
   virtual void note_table(const LatencyTable&) {}
 
   /// True when so much is recorded that it should be written out soon. Cheap.
