@@ -1,9 +1,9 @@
 // Every thread is created, named and placed here, and nowhere else:
 //
-//   lx-exec-<i>   one per executor: runs batches and segments; holds the strand after each to decide what
-//   comes next lx-timer      sleeps until the scheduler's earliest timer, then takes the strand lx-planner
-//   runs ComputePlan, for policies that plan beside the scheduler lx-trace      writes what the strand
-//   recorded
+//   laxity-exec-<i>  one per executor: runs batches and segments, and holds the strand after each
+//   laxity-sched     sleeps until the scheduler's earliest timer, then takes the strand
+//   laxity-planner   runs ComputePlan, for policies that plan beside the scheduler
+//   laxity-trace     writes what the strand recorded
 //
 // What they share is a bounded queue (the strand's), one work slot per executor, and their bells. The table
 // of living jobs, the pool of features and the work slots are touched only inside the strand, or by the one
@@ -376,7 +376,7 @@ class LiveRunner::Impl final : public StrandClient {
 
   void executor_loop(std::size_t i) {
     ExecutorSlot& slot_of = executors_[i];
-    settle_thread("lx-exec-" + std::to_string(i), placement_.executors[i]);
+    settle_thread("laxity-exec-" + std::to_string(i), placement_.executors[i]);
     const bool never_sleeps = options_.busy_poll && placement_.executor_is_alone(i);
     for (;;) {
       Doorbell::Bits bits = slot_of.bell.spin(clock_, options_.spin);
@@ -392,7 +392,7 @@ class LiveRunner::Impl final : public StrandClient {
   }
 
   void timer_loop() {
-    settle_thread("lx-timer", placement_.timer);
+    settle_thread("laxity-sched", placement_.timer);
     const bool never_sleeps = options_.busy_poll && placement_.timer_is_alone();
     while (strand_.wait_for_timer(clock_, never_sleeps)) {
       StrandHolder holder;
@@ -401,7 +401,7 @@ class LiveRunner::Impl final : public StrandClient {
   }
 
   void planner_loop() {
-    settle_thread("lx-planner", placement_.planner);
+    settle_thread("laxity-planner", placement_.planner);
     for (;;) {
       const Doorbell::Bits bits = planner_bell_.wait();
       if ((bits & kBellStop) != 0) return;
@@ -415,7 +415,7 @@ class LiveRunner::Impl final : public StrandClient {
   }
 
   void flusher_loop() {
-    settle_thread("lx-trace", placement_.flusher);
+    settle_thread("laxity-trace", placement_.flusher);
     lower_this_thread();
     for (;;) {
       const Doorbell::Bits bits = flusher_bell_.wait(clock_.monotonic_ns(clock_.now() + kTraceFlushInterval));
