@@ -30,14 +30,14 @@ void append_shape(std::string& out, std::optional<std::int64_t> batch, std::span
   out += ']';
 }
 
-void append_tensor_metadata(std::string& out, std::string_view tensor_name, DataType type, bool batch_is_free,
+void append_tensor_metadata(std::string& out, std::string_view tensor_name, DataType type, std::optional<std::int64_t> batch,
                             std::span<const std::int64_t> shape) {
   out += "{\"name\":";
   append_json_string(out, tensor_name);
   out += ",\"datatype\":\"";
   out += name(type);
   out += "\",\"shape\":";
-  append_shape(out, batch_is_free ? std::optional<std::int64_t>(-1) : std::nullopt, shape);
+  append_shape(out, batch, shape);
   out += '}';
 }
 
@@ -248,6 +248,7 @@ ModelCodec::ModelCodec(const LoadedModel& model) : model_(&model) {
   const LoadedVariant& variant = model.variants[variant_];
   LAXITY_CHECK(!variant.stages.empty());
   batch_is_free_ = variant.stages.front().spec.batch_is_free;
+  has_batch_dimension_ = variant.stages.front().spec.has_batch_dimension;
   exit_count_ = static_cast<std::uint32_t>(variant.stages.size());
 
   for (std::size_t i = 0; i < model.outputs.size(); ++i) {
@@ -260,7 +261,6 @@ ModelCodec::ModelCodec(const LoadedModel& model) : model_(&model) {
   const std::vector<std::int64_t> logits_shape = model.outputs[post.output].shape;
   std::vector<std::int64_t> class_shape = {
       static_cast<std::int64_t>(std::min<std::size_t>(post.top, element_count(logits_shape)))};
-  if (!batch_is_free_) class_shape.insert(class_shape.begin(), 1);
   // Post-processing adds outputs, it never replaces them: a model's own tensor of that name wins.
   const auto add = [&](const char* name, DataType type, std::vector<std::int64_t> shape,
                        WireOutput::Source source) {
@@ -280,12 +280,12 @@ std::string ModelCodec::metadata_json() const {
   out += ",\"versions\":[\"1\"],\"platform\":\"onnxruntime_onnx\",\"inputs\":[";
   for (const TensorSpec& input : model_->inputs) {
     if (&input != &model_->inputs.front()) out += ',';
-    append_tensor_metadata(out, input.name, input.type, batch_is_free_, input.shape);
+    append_tensor_metadata(out, input.name, input.type, announced_batch(), input.shape);
   }
   out += "],\"outputs\":[";
   for (const WireOutput& output : outputs_) {
     if (&output != &outputs_.front()) out += ',';
-    append_tensor_metadata(out, output.name, output.type, batch_is_free_, output.shape);
+    append_tensor_metadata(out, output.name, output.type, announced_batch(), output.shape);
   }
   out += "]}";
   return out;
@@ -320,9 +320,7 @@ void encode_answer(const ModelCodec& codec, const InferRequest& request, std::sp
     out += name(output.type);
     out += "\",\"shape\":";
     append_shape(out,
-                 codec.batch_is_free()
-                     ? std::optional<std::int64_t>(static_cast<std::int64_t>(settled.size()))
-                     : std::nullopt,
+                 codec.has_batch_dimension() ? std::optional<std::int64_t>(settled.size()) : std::nullopt,
                  output.shape);
     if (wanted.binary) {
       has_binary = true;

@@ -27,7 +27,7 @@ struct WireOutput {
   enum class Source : std::uint8_t { kModel, kProbabilities, kClass, kLabel };
   std::string name;
   DataType type = DataType::kFp32;
-  std::vector<std::int64_t> shape;  ///< Without the batch dimension when the model's batch is free.
+  std::vector<std::int64_t> shape;  ///< Without the batch dimension, if the graph has one.
   Source source = Source::kModel;
   std::size_t index = 0;  ///< Into LoadedModel::outputs, for kModel.
 };
@@ -40,9 +40,15 @@ class ModelCodec {
 
   const LoadedModel& model() const noexcept { return *model_; }
   std::span<const WireOutput> outputs() const noexcept { return outputs_; }
-  /// False: the graph fixes its first dimension, shapes on the wire are the graph's own, and a request is one
-  /// job.
+  /// False: a request is one job.
   bool batch_is_free() const noexcept { return batch_is_free_; }
+  /// False: the graph has no batch dimension, shapes on the wire are its own.
+  bool has_batch_dimension() const noexcept { return has_batch_dimension_; }
+  /// What the metadata says of the batch: -1 free, 1 fixed; none.
+  std::optional<std::int64_t> announced_batch() const noexcept {
+    if (!has_batch_dimension_) return std::nullopt;
+    return batch_is_free_ ? -1 : 1;
+  }
   /// The variant that answers: the best one, until a policy chooses.
   std::uint32_t variant() const noexcept { return variant_; }
   std::uint32_t exit_count() const noexcept { return exit_count_; }
@@ -54,6 +60,7 @@ class ModelCodec {
   const LoadedModel* model_;
   std::vector<WireOutput> outputs_;
   bool batch_is_free_ = true;
+  bool has_batch_dimension_ = true;
   std::uint32_t variant_ = 0;
   std::uint32_t exit_count_ = 1;
 };

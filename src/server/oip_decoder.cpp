@@ -599,7 +599,7 @@ Result<std::size_t> InferDecoder::State::check_input(std::size_t i, bool& needs_
   }
   std::size_t batch = 1;
   std::span<const std::int64_t> per_job = input.shape();
-  const bool has_batch = codec->batch_is_free();
+  const bool has_batch = codec->has_batch_dimension();
   const bool rank_fits = input.rank == spec.shape.size() + (has_batch ? 1 : 0);
   if (has_batch && rank_fits) per_job = per_job.subspan(1);
   if (!rank_fits || !std::equal(per_job.begin(), per_job.end(), spec.shape.begin(), spec.shape.end()) ||
@@ -607,6 +607,10 @@ Result<std::size_t> InferDecoder::State::check_input(std::size_t i, bool& needs_
     std::string wanted = shape_text(spec.shape);
     if (has_batch) wanted = spec.shape.empty() ? "[batch]" : "[batch," + wanted.substr(1);
     return invalid_argument(where + ": expected shape " + wanted + ", found " + shape_text(input.shape()));
+  }
+  if (has_batch && !codec->batch_is_free() && input.extents[0] != 1) {
+    return invalid_argument(where + ": expected a batch of 1, for which the graph is made, found " +
+                            std::to_string(input.extents[0]));
   }
   if (has_batch) {
     if (static_cast<std::uint64_t>(input.extents[0]) > limits.batch_size_max) {

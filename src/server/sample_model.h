@@ -60,9 +60,9 @@ inline LoadedModel picture_model() {
   return model;
 }
 
-/// One input [2] of `type`, batch fixed at what the shape says.
+/// One input [2] of `type`, the batch fixed at 1.
 inline LoadedModel fixed_model(DataType type) {
-  return sample_model("fixed", {sample_tensor("x", type, {1, 2})}, {sample_tensor("y", type, {1, 2})}, false);
+  return sample_model("fixed", {sample_tensor("x", type, {2})}, {sample_tensor("y", type, {2})}, false);
 }
 
 /// A body with the readable bytes behind it that the decoder asks for, the JSON's end on an aligned address.

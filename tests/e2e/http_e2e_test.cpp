@@ -271,7 +271,7 @@ TEST_F(HttpE2e, WhatIsNotHttpIsAnsweredAndClosed) {
     ASSERT_TRUE(reply) << row.request.substr(0, 80);
     EXPECT_EQ(reply->status, row.status) << row.request.substr(0, 80);
     EXPECT_TRUE(json::accept(reply->body)) << reply->body;
-    EXPECT_EQ(reply->headers["connection"], "close");
+    EXPECT_EQ(reply->headers.at("connection"), "close");
     EXPECT_TRUE(c.is_closed_by_server());
   }
   expect_served();
