@@ -1,10 +1,12 @@
-// What one scheduling decision costs with 1,000 jobs waiting, and whether it allocates: per policy, one table.
+// What one scheduling decision costs with 1,000 jobs waiting, and whether it allocates: per policy, one
+// table.
 //
 //   build/release/bin/decision_bench [waiting jobs, default 1000]
 //
-// A decision is the handle() call for a batch that has finished: settle its jobs, choose the next batch, start it,
-// set the timer. Between two of them as many jobs are released as were settled, so the queue keeps its length.
-// Releases are timed apart. Clock overhead (measured in the same run) is printed and not subtracted.
+// A decision is the handle() call for a batch that has finished: settle its jobs, choose the next batch,
+// start it, set the timer. Between two of them as many jobs are released as were settled, so the queue keeps
+// its length. Releases are timed apart. Clock overhead (measured in the same run) is printed and not
+// subtracted.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -105,7 +107,8 @@ class Bench {
   }
 
  private:
-  // Deadlines far enough away that nothing turns hopeless: the queue stays full and every decision starts a batch.
+  // Deadlines far enough away that nothing turns hopeless: the queue stays full and every decision starts a
+  // batch.
   void fill(Figures* figures) {
     while (scheduler_.job_count() < waiting_ + kBatchSize) {
       const auto id = ids_.allocate();

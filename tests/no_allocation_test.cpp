@@ -1,4 +1,5 @@
-// After construction the scheduler does not allocate: a million events with each policy, every operator new counted.
+// After construction the scheduler does not allocate: a million events with each policy, every operator new
+// counted.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -49,12 +50,14 @@ SystemModel staged_system() {
       }
     }
   }
-  for (std::size_t e = 0; e < kExecutors; ++e) system.executors.push_back({"cpu", ExecutorKind::kCpu, true, true});
+  for (std::size_t e = 0; e < kExecutors; ++e)
+    system.executors.push_back({"cpu", ExecutorKind::kCpu, true, true});
   system.limits.queue_length_max = 512;
   return system;
 }
 
-// A driver that lives in arrays: releases at random, finishes what runs, cancels now and then, obeys the timer.
+// A driver that lives in arrays: releases at random, finishes what runs, cancels now and then, obeys the
+// timer.
 class ArrayDriver {
  public:
   ArrayDriver(std::string_view policy, std::uint64_t seed)
@@ -93,7 +96,8 @@ class ArrayDriver {
     job.model = static_cast<ModelId>(rng_.uniform(0, kModels - 1));
     job.kind = static_cast<JobKind>(rng_.uniform(0, 2));
     job.release = now_;
-    if (job.kind != JobKind::kBestEffort) job.absolute_deadline = now_ + Duration(rng_.uniform(1, 50)) * 1'000'000;
+    if (job.kind != JobKind::kBestEffort)
+      job.absolute_deadline = now_ + Duration(rng_.uniform(1, 50)) * 1'000'000;
     feed(JobReleased{job});
   }
 

@@ -1,5 +1,5 @@
-// Properties of the production scheduler with its production policies, over thousands of small random loads, with
-// every invariant audited after each event. A failure names its seed.
+// Properties of the production scheduler with its production policies, over thousands of small random loads,
+// with every invariant audited after each event. A failure names its seed.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -26,20 +26,23 @@ std::unique_ptr<Policy> policy(std::string_view name, const PolicyOptions& optio
   return std::move(make_policy(name, options)).value();
 }
 
-// ---------------------------------------------------------------------------------------------------- Theorem 1
+// ----------------------------------------------------------------------------------------------------
+// Theorem 1
 
 struct WindowLoad {
   std::vector<ToyModel> models;
   std::vector<Job> jobs;  // in order of release
 };
 
-// Tight and loose frames mixed, so that windows shrink while open, and bursts with pauses, so that they grow again.
+// Tight and loose frames mixed, so that windows shrink while open, and bursts with pauses, so that they grow
+// again.
 WindowLoad window_load(Rng& rng) {
   WindowLoad load;
   const std::int64_t model_count = rng.uniform(1, 3);
   std::vector<std::vector<std::int64_t>> deadlines;
   for (std::int64_t m = 0; m < model_count; ++m) {
-    ToyModel model{{Duration(rng.uniform(1, 6))}, Duration(rng.uniform(0, 2)),
+    ToyModel model{{Duration(rng.uniform(1, 6))},
+                   Duration(rng.uniform(0, 2)),
                    static_cast<std::uint32_t>(rng.uniform(1, 6))};
     if (rng.chance(1, 3)) model.first.push_back(Duration(rng.uniform(1, 3)));
     load.models.push_back(model);
@@ -97,8 +100,8 @@ TEST(Theorem1, WhenEveryBatchMeetsItsWindowDeadlineNoFrameMisses) {
       if (windows[i].joint - windows[i].release < 0) FAIL();
       if (2 * windows[i].window < windows[i].relative_deadline - 1) ++shrinks;
     }
-    // The production windows are the oracle's: no frame starts before its joint, frames of one joint and category
-    // start together up to the cap, and no batch starts while one with an earlier deadline waits.
+    // The production windows are the oracle's: no frame starts before its joint, frames of one joint and
+    // category start together up to the cap, and no batch starts while one with an earlier deadline waits.
     for (const tiny::Batch& batch : driver.batches) {
       const std::int64_t start = batch.start.since_start().count();
       const auto nth = [&](JobId id) {
@@ -136,7 +139,8 @@ TEST(Theorem1, WhenEveryBatchMeetsItsWindowDeadlineNoFrameMisses) {
   EXPECT_GT(shrinks, 5'000u);
 }
 
-// ---------------------------------------------------------------------------------------------------- EDF oracle
+// ---------------------------------------------------------------------------------------------------- EDF
+// oracle
 
 TEST(EdfOracle, StartsAndSettlesAsTheObviousProgramDoes) {
   std::size_t dropped = 0;
@@ -184,7 +188,8 @@ TEST(EdfOracle, StartsAndSettlesAsTheObviousProgramDoes) {
   EXPECT_GT(late, 1'000u);
 }
 
-// ---------------------------------------------------------------------------------------------------- everything
+// ----------------------------------------------------------------------------------------------------
+// everything
 
 struct Chaos {
   std::vector<std::pair<Instant, Command>> commands;
@@ -260,7 +265,8 @@ Chaos run_chaos(std::uint64_t seed, Duration shift, bool audit_canary = false) {
   }
   if (rng.chance(1, 4)) driver.post(random_instant(), ShutdownStarted{});
   if (rng.chance(1, 4)) driver.post(random_instant(), TablesChanged{});
-  if (audit_canary) driver.post(random_instant(), BatchFinished{BatchId{1} , ExecutorId{0}, BatchStatus::kFailed, {}, {}, 0});
+  if (audit_canary)
+    driver.post(random_instant(), BatchFinished{BatchId{1}, ExecutorId{0}, BatchStatus::kFailed, {}, {}, 0});
   driver.run();
 
   EXPECT_EQ(driver.scheduler.job_count(), 0u) << info.name << ", seed " << seed;
@@ -279,7 +285,8 @@ Chaos run_chaos(std::uint64_t seed, Duration shift, bool audit_canary = false) {
     }
     if (std::holds_alternative<TerminateBatch>(command)) ++chaos.reached["terminate"];
     if (std::holds_alternative<StartSegment>(command)) ++chaos.reached["segment"];
-    if (const auto* start = std::get_if<StartBatch>(&command); start && start->jobs.size() > 1) ++chaos.reached["shared"];
+    if (const auto* start = std::get_if<StartBatch>(&command); start && start->jobs.size() > 1)
+      ++chaos.reached["shared"];
   }
   ++chaos.reached[std::string(info.name)];
   chaos.commands = std::move(driver.log);
@@ -293,10 +300,12 @@ TEST(Swarm, InvariantsHoldUnderTenThousandSeedsAndEveryCornerIsReached) {
     for (const auto& [what, count] : chaos.reached) reached[what] += count;
     if (HasFailure()) FAIL() << "seed " << seed;
   }
-  for (const char* corner :
-       {"on_time", "late", "dropped", "rejected", "cancelled", "failed", "dropped_hopeless", "ran_past_deadline",
-        "shutting_down", "executor_lost", "client_gone", "engine_failed", "zombie", "terminate", "segment", "shared",
-        "fifo", "edf", "deeprt", "batch", "batch-delay"}) {
+  for (const char* corner : {"on_time",       "late",          "dropped",          "rejected",
+                             "cancelled",     "failed",        "dropped_hopeless", "ran_past_deadline",
+                             "shutting_down", "executor_lost", "client_gone",      "engine_failed",
+                             "zombie",        "terminate",     "segment",          "shared",
+                             "fifo",          "edf",           "deeprt",           "batch",
+                             "batch-delay"}) {
     EXPECT_GT(reached[corner], 100u) << corner;
   }
 }
@@ -307,7 +316,8 @@ TEST(Swarm, SameSeedSameCommands) {
   }
 }
 
-// Nothing below a driver knows what time it is: everything an hour later, and the same decisions an hour later.
+// Nothing below a driver knows what time it is: everything an hour later, and the same decisions an hour
+// later.
 TEST(Swarm, DecisionsDoNotDependOnTheClock) {
   constexpr Duration kShift = 3600s + 7ns;
   for (std::uint64_t seed = 0; seed < 1'000; ++seed) {

@@ -19,9 +19,10 @@ struct Variant {
 
 struct Model {
   std::string name;
-  std::vector<Variant> variants;      ///< Cheapest first; never empty.
-  std::uint32_t mandatory_count = 1;  ///< m: stages that must finish by the deadline; the others raise accuracy.
-  bool has_preprocess = false;        ///< Accepts encoded pictures and has a CPU segment.
+  std::vector<Variant> variants;  ///< Cheapest first; never empty.
+  std::uint32_t mandatory_count =
+      1;                        ///< m: stages that must finish by the deadline; the others raise accuracy.
+  bool has_preprocess = false;  ///< Accepts encoded pictures and has a CPU segment.
 };
 
 /// Only jobs of one category can share a batch.
@@ -43,7 +44,8 @@ struct Catalog {
   }
 
   /// Adds a model whose variants have the given stage counts and gives each stage a category.
-  ModelId add_model(Model model, const std::vector<std::uint32_t>& stage_counts, std::uint32_t batch_size_max);
+  ModelId add_model(Model model, const std::vector<std::uint32_t>& stage_counts,
+                    std::uint32_t batch_size_max);
 
   std::optional<ModelId> find_model(std::string_view name) const;
   /// "cifar10/full/0": the key used in profiles and traces.

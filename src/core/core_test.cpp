@@ -23,8 +23,8 @@ TEST(LatencyTable, UnmeasuredSizesRoundUpToTheNextMeasured) {
   table.set(category, 1, taking(2ms));
   table.set(category, 4, taking(5ms));
   const std::optional<Duration> none;
-  const std::pair<std::uint32_t, std::optional<Duration>> kRows[] = {
-      {0, none}, {1, 2ms}, {2, 5ms}, {3, 5ms}, {4, 5ms}, {5, none}};
+  const std::pair<std::uint32_t, std::optional<Duration>> kRows[] = {{0, none}, {1, 2ms}, {2, 5ms},
+                                                                     {3, 5ms},  {4, 5ms}, {5, none}};
   for (const auto& [size, expected] : kRows) EXPECT_EQ(table.planned(category, size), expected) << size;
   EXPECT_EQ(table.typical(category, 3), 2500us);
   EXPECT_EQ(table.batch_size_max(category), 4u);
@@ -114,8 +114,8 @@ TEST(SystemModel, PlannedTimeAddsDispatchDecodingAndPostprocessing) {
 
 TEST(SystemModel, BatchCapIsTheLeastOfGraphLimitAndTable) {
   SystemModel system = two_stage_system();
-  EXPECT_EQ(system.batch_size_max(CategoryId{0}), 8u);   // the graph's, although the table goes to 16
-  EXPECT_EQ(system.batch_size_max(CategoryId{1}), 1u);   // unmeasured work runs alone
+  EXPECT_EQ(system.batch_size_max(CategoryId{0}), 8u);  // the graph's, although the table goes to 16
+  EXPECT_EQ(system.batch_size_max(CategoryId{1}), 1u);  // unmeasured work runs alone
   system.limits.batch_size_max = 5;
   EXPECT_EQ(system.batch_size_max(CategoryId{0}), 5u);
 }

@@ -28,7 +28,8 @@ struct JobReleased {
   Job job;
   bool operator==(const JobReleased&) const = default;
 };
-/// The client has gone or asked to stop. A job that is already settled or unknown is ignored: the two may cross.
+/// The client has gone or asked to stop. A job that is already settled or unknown is ignored: the two may
+/// cross.
 struct JobCancelled {
   JobId job{};
   bool operator==(const JobCancelled&) const = default;
@@ -74,7 +75,8 @@ struct PlanReady {
 struct TablesChanged {
   bool operator==(const TablesChanged&) const = default;
 };
-/// The server is stopping: nothing new is accepted; jobs that still have a chance are finished, the rest settled.
+/// The server is stopping: nothing new is accepted; jobs that still have a chance are finished, the rest
+/// settled.
 struct ShutdownStarted {
   bool operator==(const ShutdownStarted&) const = default;
 };
@@ -83,8 +85,9 @@ struct TimerFired {
   bool operator==(const TimerFired&) const = default;
 };
 
-using Event = std::variant<TaskSubmitted, TaskRemoved, JobReleased, JobCancelled, SegmentFinished, BatchFinished,
-                           ExecutorLost, ExecutorBack, PlanReady, TablesChanged, ShutdownStarted, TimerFired>;
+using Event =
+    std::variant<TaskSubmitted, TaskRemoved, JobReleased, JobCancelled, SegmentFinished, BatchFinished,
+                 ExecutorLost, ExecutorBack, PlanReady, TablesChanged, ShutdownStarted, TimerFired>;
 
 /// Order of events at equal instants: finish, cancel, (tasks, executors, plans), release, timer. A frame that
 /// arrives exactly at a joint therefore belongs to the window that the joint closes: windows are (a, b].

@@ -6,8 +6,8 @@
 
 namespace laxity {
 
-/// One frame or request. The high 44 bits count releases, the low 20 bits are the slot in the tables that hold
-/// it, so ids grow in order of release and finding a job is one array access. Made by JobIdAllocator.
+/// One frame or request. The high 44 bits count releases, the low 20 bits are the slot in the tables that
+/// hold it, so ids grow in order of release and finding a job is one array access. Made by JobIdAllocator.
 enum class JobId : std::uint64_t {};
 enum class TaskId : std::uint32_t {};      ///< A stream contract.
 enum class BatchId : std::uint64_t {};     ///< Counts up from 1 in order of start.

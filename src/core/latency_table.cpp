@@ -48,7 +48,8 @@ std::optional<Duration> LatencyTable::typical(CategoryId category, std::uint32_t
   return rows_[index(category)].typical[batch_size - 1];
 }
 
-std::optional<ExecutionTime> LatencyTable::measured(CategoryId category, std::uint32_t batch_size) const noexcept {
+std::optional<ExecutionTime> LatencyTable::measured(CategoryId category,
+                                                    std::uint32_t batch_size) const noexcept {
   if (batch_size == 0 || batch_size > batch_size_max(category)) return std::nullopt;
   return rows_[index(category)].points[batch_size - 1];
 }

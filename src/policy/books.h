@@ -29,13 +29,13 @@ struct JobEntry {
   Job job;
   JobState state = JobState::kFree;
   std::uint32_t stages_done = 0;
-  Confidence confidence = 0;           ///< Of exit `stages_done - 1`.
+  Confidence confidence = 0;  ///< Of exit `stages_done - 1`.
   std::uint32_t last_batch_size = 0;
   Instant ready_since;
   Duration queue_time{};
   Duration execution_time{};
-  std::optional<BatchId> batch;        ///< While running or zombie.
-  bool encoded = false;                ///< Still to be preprocessed.
+  std::optional<BatchId> batch;  ///< While running or zombie.
+  bool encoded = false;          ///< Still to be preprocessed.
 };
 
 struct ExecutorEntry {
@@ -50,7 +50,9 @@ struct ExecutorEntry {
 class Books {
  public:
   explicit Books(SystemModel model)
-      : system_(std::move(model)), jobs_(system_.limits.queue_length_max), executors_(system_.executors.size()) {}
+      : system_(std::move(model)),
+        jobs_(system_.limits.queue_length_max),
+        executors_(system_.executors.size()) {}
 
   const SystemModel& system() const noexcept { return system_; }
   const JobEntry& entry(JobIndex i) const {
@@ -62,7 +64,9 @@ class Books {
 
   /// Category of the job's next stage. Precondition: it has one left.
   CategoryId next_category(const JobEntry& entry) const {
-    return system_.catalog.models[index(entry.job.model)].variants[entry.job.variant].stages[entry.stages_done];
+    return system_.catalog.models[index(entry.job.model)]
+        .variants[entry.job.variant]
+        .stages[entry.stages_done];
   }
   std::uint32_t stage_count(const JobEntry& entry) const {
     return static_cast<std::uint32_t>(

@@ -7,7 +7,8 @@
 
 namespace laxity {
 
-/// Waiting jobs in order of `Key`, overall and within each category. Push and erase: O(log jobs + log categories).
+/// Waiting jobs in order of `Key`, overall and within each category. Push and erase: O(log jobs + log
+/// categories).
 template <typename Key>
 class CategoryQueues {
  public:

@@ -1,20 +1,23 @@
-// DeepRT without its admission: batching in time windows, and EDF of batches by window deadline.
-// [Yang, Nahrstedt, Guo & Zhou, SEC 2021]; policy/batch_windows.h has the windows and Theorem 1.
+// DeepRT without its admission: batching in time windows, and EDF of batches by window deadline. [Yang,
+// Nahrstedt, Guo & Zhou, SEC 2021]; policy/batch_windows.h has the windows and Theorem 1.
 //
-// At a joint all frames of the window become one batch with deadline joint + W, split at the cap. Batches run one at
-// a time per executor, earliest deadline first; ties by release, then in order of forming. Where we go beyond the
-// paper, or choose for it:
-//   - Early batching (the paper's line 8: an idle executor takes an open window's frames before the joint) can block
-//     a batch that a joint releases meanwhile. By default it is gated: only if the early batch is done by the next
-//     joint of any category with a deadline. `early_batching = 2` is as published, 0 never.
-//   - Staged models: frames of stage 0 form the batch; it then visits its other stages back to back, before any batch
-//     that has not begun, and keeps its window deadline. All stages run: depth is not this policy's subject.
-//   - Best-effort frames have queues of their own with one large window (`best_effort_window_us`), so that their
-//     deadlines are late, and small batches (`best_effort_batch_size_max`), so that little is blocked by them. The
-//     paper bounds their batches by an imposed arrival period; a bound on the size says the same with one number.
-//   - A frame's relative deadline counts from the moment it enters its window: decoding beforehand uses some up.
-// Every frame runs, late ones are answered late, as in the paper. Where the guarantee ends: nothing here tests that
-// every batch can meet its window deadline; that is admission, and it comes with streams.
+// At a joint all frames of the window become one batch with deadline joint + W, split at the cap. Batches run
+// one at a time per executor, earliest deadline first; ties by release, then in order of forming. Where we go
+// beyond the paper, or choose for it:
+//   - Early batching (the paper's line 8: an idle executor takes an open window's frames before the joint)
+//     can block a batch that a joint releases meanwhile. By default it is gated: only if the early batch is
+//     done by the next joint of any category with a deadline. `early_batching = 2` is as published, 0 never.
+//   - Staged models: frames of stage 0 form the batch; it then visits its other stages back to back, before
+//     any batch that has not begun, and keeps its window deadline. All stages run: depth is not this policy's
+//     subject.
+//   - Best-effort frames have queues of their own with one large window (`best_effort_window_us`), so that
+//     their deadlines are late, and small batches (`best_effort_batch_size_max`), so that little is blocked
+//     by them. The paper bounds their batches by an imposed arrival period; a bound on the size says the same
+//     with one number.
+//   - A frame's relative deadline counts from the moment it enters its window: decoding beforehand uses some
+//     up.
+// Every frame runs, late ones are answered late, as in the paper. Where the guarantee ends: nothing here
+// tests that every batch can meet its window deadline; that is admission, and it comes with streams.
 #include <algorithm>
 
 #include "policy/batch_windows.h"
@@ -47,8 +50,8 @@ struct BatchKey {
   auto operator<=>(const BatchKey&) const = default;
 };
 
-/// One decision: O(b log n), plus O(c) when an early batch is considered: batch b, n waiting jobs, c categories.
-/// A joint costs O(n log n) in the frames that it batches.
+/// One decision: O(b log n), plus O(c) when an early batch is considered: batch b, n waiting jobs, c
+/// categories. A joint costs O(n log n) in the frames that it batches.
 class DeepRt final : public Policy {
  public:
   DeepRt(EarlyBatching early, Duration best_effort_window, std::size_t best_effort_batch_size_max)
@@ -85,8 +88,10 @@ class DeepRt final : public Policy {
     windows_[lane].frame_arrived(now, entry.job.kind == JobKind::kBestEffort
                                           ? 2 * best_effort_window_
                                           : *entry.job.absolute_deadline - now);
-    frames_.push(job, {entry.job.kind == JobKind::kBestEffort ? entry.job.priority : 0, entry.job.release, entry.job.id},
-                 lane);
+    frames_.push(
+        job,
+        {entry.job.kind == JobKind::kBestEffort ? entry.job.priority : 0, entry.job.release, entry.job.id},
+        lane);
     renew_joint(lane);
   }
 
@@ -101,7 +106,9 @@ class DeepRt final : public Policy {
   }
 
   // All jobs that come back from the executor before the next such call belong to one batch.
-  void batch_finished(CategoryId, ExecutorId, BatchStatus, Duration, Instant) override { returning_ = kNoIndex; }
+  void batch_finished(CategoryId, ExecutorId, BatchStatus, Duration, Instant) override {
+    returning_ = kNoIndex;
+  }
 
   Decision review(Instant now, bool timer_fired) override {
     Decision decision;
@@ -160,7 +167,8 @@ class DeepRt final : public Policy {
     return cap;
   }
 
-  // Keeps the queue of joints to lanes that have frames: others have nothing to do at theirs, and catch up later.
+  // Keeps the queue of joints to lanes that have frames: others have nothing to do at theirs, and catch up
+  // later.
   void renew_joint(std::size_t lane) {
     const auto slot = static_cast<std::uint32_t>(lane);
     if (joints_.contains(slot)) {
@@ -215,7 +223,8 @@ class DeepRt final : public Policy {
     member.batch = kNoIndex;
   }
 
-  // A job that comes back, for its next stage or because its executor was lost, goes on in its batch's company.
+  // A job that comes back, for its next stage or because its executor was lost, goes on in its batch's
+  // company.
   void rejoin(JobIndex job) {
     if (returning_ == kNoIndex) {
       BatchKey key = members_[job].key;
@@ -237,7 +246,8 @@ class DeepRt final : public Policy {
     const BatchKey key = batches_[batch].key;
     // Less than the batch only if a new table has a lower cap than the one it was formed with.
     const CategoryId category = books_->next_category(books_->entry(batches_[batch].first));
-    const std::size_t size = std::min<std::size_t>(batches_[batch].size, books_->system().batch_size_max(category));
+    const std::size_t size =
+        std::min<std::size_t>(batches_[batch].size, books_->system().batch_size_max(category));
     while (decision.jobs.size() < size) {
       const JobIndex job = batches_[batch].first;
       unlink(job);
@@ -249,7 +259,8 @@ class DeepRt final : public Policy {
     std::size_t chosen = windows_.size();
     for (std::size_t lane = 0; lane < windows_.size(); ++lane) {
       if (frames_.empty(lane)) continue;
-      if (chosen == windows_.size() || windows_[lane].batch_deadline() < windows_[chosen].batch_deadline()) chosen = lane;
+      if (chosen == windows_.size() || windows_[lane].batch_deadline() < windows_[chosen].batch_deadline())
+        chosen = lane;
     }
     const std::size_t size = std::min(cap_of(chosen), frames_.size(chosen));
     if (early_ == EarlyBatching::kGated && now + planned(chosen, size) > next_joint(now)) return;
@@ -265,7 +276,8 @@ class DeepRt final : public Policy {
     for (const CategoryId stage : variant_of(lane).stages) {
       // As if every frame had to be decoded: the gate errs towards waiting.
       const auto count = static_cast<std::uint32_t>(size);
-      total += books_->system().planned(stage, count, is_first && books_->system().preprocesses_inline() ? count : 0);
+      total += books_->system().planned(stage, count,
+                                        is_first && books_->system().preprocesses_inline() ? count : 0);
       is_first = false;
     }
     return total;
@@ -285,19 +297,20 @@ class DeepRt final : public Policy {
   const Duration best_effort_window_;
   const std::size_t best_effort_batch_size_max_;
   const Books* books_ = nullptr;
-  std::vector<BatchWindows> windows_;         // per lane
-  JobHeaps<FrameKey> frames_;                 // per lane: the open window's
-  JobHeaps<JointKey> joints_;                  // slots are lanes
-  JobHeaps<BatchKey> queue_;                  // slots are batches: closed windows that wait for an executor
+  std::vector<BatchWindows> windows_;  // per lane
+  JobHeaps<FrameKey> frames_;          // per lane: the open window's
+  JobHeaps<JointKey> joints_;          // slots are lanes
+  JobHeaps<BatchKey> queue_;           // slots are batches: closed windows that wait for an executor
   std::vector<WindowBatch> batches_;
   std::vector<std::uint32_t> free_batches_;
-  std::vector<Member> members_;               // per job slot
+  std::vector<Member> members_;  // per job slot
   std::uint32_t returning_ = kNoIndex;
   std::uint64_t sequence_ = 0;
 };
 
 constexpr PolicyOption kOptions[] = {
-    {"early_batching", 1, 0, 2, "idle executor takes an open window's frames: 0 never, 1 if no joint waits, 2 always"},
+    {"early_batching", 1, 0, 2,
+     "idle executor takes an open window's frames: 0 never, 1 if no joint waits, 2 always"},
     {"best_effort_window_us", 1'000'000, 1, 3'600'000'000, "window of frames without a deadline"},
     {"best_effort_batch_size_max", 1, 1, static_cast<std::int64_t>(kBatchSizeMax),
      "largest batch of frames without a deadline: what a frame with one may be blocked by"},
@@ -306,15 +319,18 @@ constexpr PolicyOption kOptions[] = {
 }  // namespace
 
 BuiltinPolicy deeprt_policy() {
-  return {{"deeprt",
-           "batching in time windows of half the tightest deadline, then EDF of batches; when every batch meets its "
-           "window deadline no frame is late. Without admission nothing says that they do",
-           "Yang, Nahrstedt, Guo & Zhou, SEC 2021", "O(b log n + c): batch b, n waiting, c categories", kOptions},
-          [](const PolicyOptions& options) -> std::unique_ptr<Policy> {
-            return std::make_unique<DeepRt>(static_cast<EarlyBatching>(option(options, "early_batching")),
-                                            std::chrono::microseconds(option(options, "best_effort_window_us")),
-                                            static_cast<std::size_t>(option(options, "best_effort_batch_size_max")));
-          }};
+  return {
+      {"deeprt",
+       "batching in time windows of half the tightest deadline, then EDF of batches; when every batch meets "
+       "its "
+       "window deadline no frame is late. Without admission nothing says that they do",
+       "Yang, Nahrstedt, Guo & Zhou, SEC 2021", "O(b log n + c): batch b, n waiting, c categories", kOptions},
+      [](const PolicyOptions& options) -> std::unique_ptr<Policy> {
+        return std::make_unique<DeepRt>(
+            static_cast<EarlyBatching>(option(options, "early_batching")),
+            std::chrono::microseconds(option(options, "best_effort_window_us")),
+            static_cast<std::size_t>(option(options, "best_effort_batch_size_max")));
+      }};
 }
 
 }  // namespace laxity

@@ -1,17 +1,18 @@
 // Earliest deadline first, non-preemptive, that gives up jobs once they are hopeless.
 //
-// EDF is optimal among policies that never idle beside work, for one executor and jobs that cannot be preempted
-// [George, Rivierre & Spuri 1996]; it says nothing about overload, where it spends the executor on jobs that are
-// about to miss and makes the next ones miss too. Two rules keep that from spreading:
+// EDF is optimal among policies that never idle beside work, for one executor and jobs that cannot be
+// preempted [George, Rivierre & Spuri 1996]; it says nothing about overload, where it spends the executor on
+// jobs that are about to miss and makes the next ones miss too. Two rules keep that from spreading:
 //   - a firm job is dropped at the first instant at which it cannot finish in time even if it started at once
 //     (its client hears early, and no executor time is spent on it);
-//   - a soft job that can no longer be on time goes behind all that still can, and before best-effort work. Under
-//     lasting overload it may wait for long; the queue's limit is what bounds it.
+//   - a soft job that can no longer be on time goes behind all that still can, and before best-effort work.
+//     Under lasting overload it may wait for long; the queue's limit is what bounds it.
 // So every firm job that is started finishes in time as long as execution times stay within the table's p99.
 //
-// With `batch_size_max` above 1 a batch grows in EDF order, while its most urgent member still meets its deadline and
-// the most urgent job of every other category can still start in time after it. The second check looks at one job
-// only, and as if there were one executor: a heuristic that may grow too much for the jobs behind that one.
+// With `batch_size_max` above 1 a batch grows in EDF order, while its most urgent member still meets its
+// deadline and the most urgent job of every other category can still start in time after it. The second check
+// looks at one job only, and as if there were one executor: a heuristic that may grow too much for the jobs
+// behind that one.
 #include <algorithm>
 
 #include "policy/builtin.h"
@@ -124,7 +125,8 @@ class Edf final : public Policy {
     return {Rank::kLateSoft, deadline(job).since_start().count(), job.release, job.id};
   }
 
-  // When the job has to start, alone, to have its mandatory stages done in time; with those done, its next stage.
+  // When the job has to start, alone, to have its mandatory stages done in time; with those done, its next
+  // stage.
   Instant latest_start(const JobEntry& entry) const {
     const std::uint32_t up_to = std::max(books_->mandatory_count(entry), entry.stages_done + 1);
     return deadline(entry.job) - books_->system().table.overheads.reply_p99 - books_->remaining(entry, up_to);
@@ -185,10 +187,11 @@ constexpr PolicyOption kOptions[] = {
 
 BuiltinPolicy edf_policy() {
   return {{"edf",
-           "earliest deadline first, non-preemptive; drops firm jobs once they are hopeless. A started firm job is on "
+           "earliest deadline first, non-preemptive; drops firm jobs once they are hopeless. A started firm "
+           "job is on "
            "time while execution stays within p99; promises nothing before that",
-           "George, Rivierre & Spuri 1996; dropping is ours", "O(b log n + log c): batch b, n waiting, c categories",
-           kOptions},
+           "George, Rivierre & Spuri 1996; dropping is ours",
+           "O(b log n + log c): batch b, n waiting, c categories", kOptions},
           [](const PolicyOptions& options) -> std::unique_ptr<Policy> {
             return std::make_unique<Edf>(static_cast<std::size_t>(option(options, "batch_size_max")));
           }};

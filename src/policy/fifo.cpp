@@ -1,4 +1,5 @@
-// First in, first out: the baseline that most servers are. One job at a time, in order of release, blind to deadlines.
+// First in, first out: the baseline that most servers are. One job at a time, in order of release, blind to
+// deadlines.
 #include "policy/builtin.h"
 #include "policy/job_heaps.h"
 
@@ -11,9 +12,9 @@ struct ReleaseKey {
   auto operator<=>(const ReleaseKey&) const = default;
 };
 
-/// Starts the waiting job that was released first, each stage in a batch of one. A job that has begun is older than
-/// all that have not, so its stages run back to back. Promises nothing: under overload every answer is late.
-/// One decision: O(log n).
+/// Starts the waiting job that was released first, each stage in a batch of one. A job that has begun is
+/// older than all that have not, so its stages run back to back. Promises nothing: under overload every
+/// answer is late. One decision: O(log n).
 class Fifo final : public Policy {
  public:
   std::string_view name() const noexcept override { return "fifo"; }
@@ -45,8 +46,11 @@ class Fifo final : public Policy {
 }  // namespace
 
 BuiltinPolicy fifo_policy() {
-  return {{"fifo", "one job at a time in order of release, blind to deadlines; guarantees nothing", "baseline",
-           "O(log n) in the jobs that wait", {}},
+  return {{"fifo",
+           "one job at a time in order of release, blind to deadlines; guarantees nothing",
+           "baseline",
+           "O(log n) in the jobs that wait",
+           {}},
           [](const PolicyOptions&) -> std::unique_ptr<Policy> { return std::make_unique<Fifo>(); }};
 }
 

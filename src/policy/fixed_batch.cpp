@@ -1,10 +1,11 @@
-// The two batchers that DeepRT is compared with, as Triton has them: a fixed batch size, and a size with a time limit.
+// The two batchers that DeepRT is compared with, as Triton has them: a fixed batch size, and a size with a
+// time limit.
 //
-// `batch` starts a batch when it is full; the paper leaves open what becomes of the last frames of a stream, which
-// would wait for ever. Ours has `flush_us`, a time limit so long (one second) that it does not act while frames
-// arrive. `batch-delay` is the same with a limit that is meant to act. Both are blind to deadlines and answer late.
-// The size is the smallest of the option, the network's cap and the table's largest batch; stages after the first do
-// not wait again.
+// `batch` starts a batch when it is full; the paper leaves open what becomes of the last frames of a stream,
+// which would wait for ever. Ours has `flush_us`, a time limit so long (one second) that it does not act
+// while frames arrive. `batch-delay` is the same with a limit that is meant to act. Both are blind to
+// deadlines and answer late. The size is the smallest of the option, the network's cap and the table's
+// largest batch; stages after the first do not wait again.
 #include <algorithm>
 
 #include "policy/builtin.h"
@@ -19,8 +20,8 @@ struct ReleaseKey {
   auto operator<=>(const ReleaseKey&) const = default;
 };
 
-/// Starts the full or overdue batch whose first job was released first; a job is overdue `delay` after its release.
-/// Guarantees nothing. One decision: O(b log n + c) for a batch of b, n waiting jobs, c categories.
+/// Starts the full or overdue batch whose first job was released first; a job is overdue `delay` after its
+/// release. Guarantees nothing. One decision: O(b log n + c) for a batch of b, n waiting jobs, c categories.
 class FixedBatch final : public Policy {
  public:
   FixedBatch(std::string_view name, std::int64_t batch_size, Duration delay)
@@ -64,7 +65,8 @@ class FixedBatch final : public Policy {
 
  private:
   std::size_t size_of(std::size_t category) const {
-    return std::min<std::size_t>(batch_size_, books_->system().batch_size_max(static_cast<CategoryId>(category)));
+    return std::min<std::size_t>(batch_size_,
+                                 books_->system().batch_size_max(static_cast<CategoryId>(category)));
   }
 
   const std::string_view name_;
@@ -78,7 +80,8 @@ class FixedBatch final : public Policy {
 constexpr std::int64_t kLongestUs = 3'600'000'000;
 
 constexpr PolicyOption kBatchOptions[] = {
-    {"batch_size", 4, 1, static_cast<std::int64_t>(kBatchSizeMax), "jobs that must wait before a batch starts"},
+    {"batch_size", 4, 1, static_cast<std::int64_t>(kBatchSizeMax),
+     "jobs that must wait before a batch starts"},
     {"flush_us", 1'000'000, 0, kLongestUs, "start an unfinished batch when its first job is this old"},
 };
 constexpr PolicyOption kBatchDelayOptions[] = {
@@ -89,8 +92,8 @@ constexpr PolicyOption kBatchDelayOptions[] = {
 }  // namespace
 
 BuiltinPolicy batch_policy() {
-  return {{"batch", "fixed batch size, blind to deadlines; guarantees nothing", "baseline BATCH of DeepRT, SEC 2021",
-           "O(b log n + c)", kBatchOptions},
+  return {{"batch", "fixed batch size, blind to deadlines; guarantees nothing",
+           "baseline BATCH of DeepRT, SEC 2021", "O(b log n + c)", kBatchOptions},
           [](const PolicyOptions& options) -> std::unique_ptr<Policy> {
             return std::make_unique<FixedBatch>("batch", option(options, "batch_size"),
                                                 std::chrono::microseconds(option(options, "flush_us")));

@@ -1,9 +1,9 @@
 // Many priority queues over one table of slots: a job sits in at most one of them, and leaves it by its slot.
 //
-// A policy wants one queue per category, any of which may hold every job. An array heap per category would need
-// categories x jobs places. A leftist tree needs one node per job, whatever the number of queues, and still bounds
-// each operation: the right spine of a leftist tree with n nodes has at most log2(n + 1) nodes, and push and erase
-// walk only spines. [Crane 1972; Knuth, The Art of Computer Programming 3, 5.2.3]
+// A policy wants one queue per category, any of which may hold every job. An array heap per category would
+// need categories x jobs places. A leftist tree needs one node per job, whatever the number of queues, and
+// still bounds each operation: the right spine of a leftist tree with n nodes has at most log2(n + 1) nodes,
+// and push and erase walk only spines. [Crane 1972; Knuth, The Art of Computer Programming 3, 5.2.3]
 #pragma once
 
 #include <cstddef>

@@ -1,9 +1,10 @@
-// What next? A policy is the part of the scheduler that chooses; the scheduler keeps the books and checks each choice.
+// What next? A policy is the part of the scheduler that chooses; the scheduler keeps the books and checks
+// each choice.
 //
 // A policy plugs in at four points: admission (`answer_task`), batching and dispatch (`decide`), selection
 // (`continue_to_next_stage`; later: the variant). It is pure in the sense of the architecture: no clock, no
-// randomness, no I/O, no unordered iteration, no floating point in a decision; equal histories give equal choices.
-// It may keep its own tables, sized in `attach`, and must not allocate afterwards.
+// randomness, no I/O, no unordered iteration, no floating point in a decision; equal histories give equal
+// choices. It may keep its own tables, sized in `attach`, and must not allocate afterwards.
 #pragma once
 
 #include <cstdint>
@@ -19,9 +20,9 @@ namespace laxity {
 
 /// How the scheduler treats jobs around their deadline under this policy.
 struct PolicyTraits {
-  /// True: the books answer a firm job at its deadline (less `reply_p99`): with the deepest exit it has finished if
-  /// its mandatory stages are done, else dropped with kRanPastDeadline. False: the policy is blind to deadlines, as
-  /// first-in-first-out servers are: every job runs, and a late one is answered late.
+  /// True: the books answer a firm job at its deadline (less `reply_p99`): with the deepest exit it has
+  /// finished if its mandatory stages are done, else dropped with kRanPastDeadline. False: the policy is
+  /// blind to deadlines, as first-in-first-out servers are: every job runs, and a late one is answered late.
   bool settles_at_deadline = true;
   /// True: never idles an executor while a job is ready. The audit checks it.
   bool is_work_conserving = true;
@@ -33,8 +34,8 @@ struct PolicyTraits {
 struct Decision {
   enum class Kind : std::uint8_t {
     kStart,  ///< Run `jobs` (all ready, one category, within the cap) as one batch on the executor.
-    kDrop,   ///< Give up `jobs` (ready, firm): those whose mandatory stages are done are answered with the exit they
-             ///< have, the others dropped for `reason`. The policy is asked again at once.
+    kDrop,   ///< Give up `jobs` (ready, firm): those whose mandatory stages are done are answered with their
+             ///< last exit, the others dropped for `reason`. The policy is asked again at once.
     kWait,   ///< Nothing now. If `wait_until` is set, ask again then, even if nothing else happens.
   };
   Kind kind = Kind::kWait;
@@ -52,40 +53,45 @@ class Policy {
   /// Called once, before anything else; `books` outlives the policy. The only place that may allocate.
   virtual void attach(const Books& books) = 0;
 
-  /// The job's next stage may now be batched: it was released (or decoded), or has finished a stage and goes on.
-  /// O(log n).
+  /// The job's next stage may now be batched: it was released (or decoded), or has finished a stage and goes
+  /// on. O(log n).
   virtual void job_ready(JobIndex job, Instant now) = 0;
-  /// A ready job left without being chosen: cancelled, or settled at its deadline. Jobs chosen by kStart or kDrop are
-  /// not announced again. O(log n).
+  /// A ready job left without being chosen: cancelled, or settled at its deadline. Jobs chosen by kStart or
+  /// kDrop are not announced again. O(log n).
   virtual void job_gone(JobIndex job, Instant now) = 0;
-  /// These jobs of a batch started earlier have left the executor. Comes before their job_ready, if they go on.
-  virtual void batch_finished(CategoryId, ExecutorId, BatchStatus, Duration /*execution_time*/, Instant /*now*/) {}
-  /// Asked after each event, before `decide` and however busy the executors are, until it answers kWait: what time
-  /// has decided by itself (kDrop), and when to ask again (kWait). Never kStart. `timer_fired` says that every other
-  /// event of this instant has been handled: what happens at `now` inclusive, such as a joint, happens then.
+  /// These jobs of a batch started earlier have left the executor. Comes before their job_ready, if they go
+  /// on.
+  virtual void batch_finished(CategoryId, ExecutorId, BatchStatus, Duration /*execution_time*/,
+                              Instant /*now*/) {}
+  /// Asked after each event, before `decide` and however busy the executors are, until it answers kWait: what
+  /// time has decided by itself (kDrop), and when to ask again (kWait). Never kStart. `timer_fired` says that
+  /// every other event of this instant has been handled: what happens at `now` inclusive, such as a joint,
+  /// happens then.
   virtual Decision review(Instant /*now*/, bool /*timer_fired*/) { return {}; }
   /// Nothing will be released any more: who waits for company stops waiting.
   virtual void shutdown_started(Instant /*now*/) {}
   /// Execution times have been replaced.
   virtual void tables_changed(Instant /*now*/) {}
 
-  /// What should the idle `executor` do? Called after each event for each idle executor that runs batches, in order
-  /// of id, until it answers kWait for each. States its cost bound in its docstring.
+  /// What should the idle `executor` do? Called after each event for each idle executor that runs batches, in
+  /// order of id, until it answers kWait for each. States its cost bound in its docstring.
   virtual Decision decide(ExecutorId executor, Instant now) = 0;
 
   /// A job has finished a stage and has another: true runs it too, false answers with this exit.
   virtual bool continue_to_next_stage(JobIndex /*job*/, Instant /*now*/) { return true; }
 
   /// May this stream be promised? Policies without admission accept and promise nothing.
-  virtual AnswerTask answer_task(const Task& task, Instant /*now*/) { return {task.id, true, Reason::kNone, {}}; }
+  virtual AnswerTask answer_task(const Task& task, Instant /*now*/) {
+    return {task.id, true, Reason::kNone, {}};
+  }
   virtual void task_removed(TaskId, Instant /*now*/) {}
 
   // Planning beside the scheduler. At most one computation is outstanding.
-  /// Asked after each event when none is outstanding: a node budget if a plan is wanted now. The policy takes its
-  /// snapshot here (into preallocated buffers).
+  /// Asked after each event when none is outstanding: a node budget if a plan is wanted now. The policy takes
+  /// its snapshot here (into preallocated buffers).
   virtual std::optional<std::uint64_t> request_plan(Instant /*now*/) { return std::nullopt; }
-  /// Pure function of the snapshot, into a preallocated buffer; returns its hash. Called on any one thread between
-  /// request_plan and plan_ready; touches nothing else of the policy.
+  /// Pure function of the snapshot, into a preallocated buffer; returns its hash. Called on any one thread
+  /// between request_plan and plan_ready; touches nothing else of the policy.
   virtual std::uint64_t compute_plan(std::uint64_t /*node_budget*/) { return 0; }
   /// Adopt or discard what compute_plan left, tested against the present.
   virtual void plan_ready(Instant /*now*/) {}

@@ -124,7 +124,8 @@ TEST(BatchWindows, LooserFrameChangesNothing) {
   EXPECT_EQ(windows.joint(), at(20ms));
 }
 
-// The tight task ends with the tenth window without a frame of it; the window that opens there is the wide one.
+// The tight task ends with the tenth window without a frame of it; the window that opens there is the wide
+// one.
 TEST(BatchWindows, GrowsAtTheJointWhereTheTightestTaskEnds) {
   BatchWindows windows;
   windows.frame_arrived(at(0ms), 20ms);
@@ -179,7 +180,8 @@ TEST(Registry, MakesEachPolicyThatItLists) {
     EXPECT_EQ((*made)->name(), info.name);
     EXPECT_FALSE(info.summary.empty() || info.source.empty() || info.cost.empty());
     for (const PolicyOption& option : info.options) {
-      EXPECT_TRUE(option.minimum <= option.default_value && option.default_value <= option.maximum) << option.name;
+      EXPECT_TRUE(option.minimum <= option.default_value && option.default_value <= option.maximum)
+          << option.name;
       EXPECT_TRUE(make_policy(info.name, {{std::string(option.name), option.maximum}})) << option.name;
     }
   }
@@ -196,7 +198,8 @@ TEST(Registry, UnknownOptionNamesTheNearest) {
   const auto made = make_policy("deeprt", {{"early_baching", 1}});
   ASSERT_FALSE(made);
   EXPECT_EQ(made.error().code, ErrorCode::kNotFound);
-  EXPECT_NE(made.error().message.find("did you mean 'early_batching'"), std::string::npos) << made.error().message;
+  EXPECT_NE(made.error().message.find("did you mean 'early_batching'"), std::string::npos)
+      << made.error().message;
 }
 
 TEST(Registry, ValueOutOfRangeSaysTheRange) {

@@ -11,7 +11,8 @@ namespace laxity {
 namespace {
 
 const auto& builtins() {
-  static const std::array kBuiltins = {edf_policy(), deeprt_policy(), fifo_policy(), batch_policy(), batch_delay_policy()};
+  static const std::array kBuiltins = {edf_policy(), deeprt_policy(), fifo_policy(), batch_policy(),
+                                       batch_delay_policy()};
   return kBuiltins;
 }
 
@@ -22,9 +23,10 @@ std::string known_names(std::span<const std::string_view> names) {
 }
 
 std::string unknown(std::string_view what, std::string_view found, std::span<const std::string_view> known) {
-  std::string message = "expected " + std::string(what) + " (" + known_names(known) + "), found '" +
-                        std::string(found) + "'";
-  if (const std::string near = nearest(found, known); !near.empty()) message += "; did you mean '" + near + "'?";
+  std::string message =
+      "expected " + std::string(what) + " (" + known_names(known) + "), found '" + std::string(found) + "'";
+  if (const std::string near = nearest(found, known); !near.empty())
+    message += "; did you mean '" + near + "'?";
   return message;
 }
 
@@ -43,8 +45,8 @@ Result<PolicyOptions> complete(const PolicyInfo& info, const PolicyOptions& give
     }
     if (value < known->minimum || value > known->maximum) {
       return invalid_argument("policy '" + std::string(info.name) + "', option '" + name + "': expected " +
-                              std::to_string(known->minimum) + " to " + std::to_string(known->maximum) + ", found " +
-                              std::to_string(value));
+                              std::to_string(known->minimum) + " to " + std::to_string(known->maximum) +
+                              ", found " + std::to_string(value));
     }
     all[name] = value;
   }

@@ -41,7 +41,8 @@ Census count_jobs(const JobBooks& books) {
     }
     ++census.alive;
     LAXITY_CHECK(slot(entry.job.id) == i);
-    // A ready job that were in a batch too would make the batches' sizes add up to more than the jobs found in them.
+    // A ready job that were in a batch too would make the batches' sizes add up to more than the jobs found
+    // in them.
     const std::size_t held = entry.state == JobState::kReady ? 0 : executors_that_hold(books, i);
     const bool is_queued = books.segments.contains(i);
     if (books.deadlines.contains(i)) ++census.due;

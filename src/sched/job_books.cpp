@@ -19,7 +19,8 @@ std::optional<JobIndex> JobBooks::find_unsettled(JobId id) const {
 bool JobBooks::has_executor(bool runs_batches) const {
   for (std::size_t i = 0; i < executors_.size(); ++i) {
     const Executor& executor = system_.executors[i];
-    const bool suits = runs_batches ? executor.runs_batches : executor.runs_segments && !executor.runs_batches;
+    const bool suits =
+        runs_batches ? executor.runs_batches : executor.runs_segments && !executor.runs_batches;
     if (suits && !executors_[i].is_lost) return true;
   }
   return false;

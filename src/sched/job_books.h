@@ -20,8 +20,9 @@ namespace laxity {
 struct RunningBatch {
   CategoryId category{};
   FixedVector<JobIndex, kBatchSizeMax> jobs;
-  std::size_t waited_for_count = 0;  ///< Jobs that are not zombies: when it falls to zero the batch is terminated.
-  std::optional<BatchId> lost;       ///< Ran when the executor was lost last: finishes up to it are ignored.
+  std::size_t waited_for_count =
+      0;                        ///< Jobs that are not zombies: when it falls to zero the batch is terminated.
+  std::optional<BatchId> lost;  ///< Ran when the executor was lost last: finishes up to it are ignored.
 };
 
 class JobBooks : public Books {

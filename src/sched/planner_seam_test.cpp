@@ -1,4 +1,5 @@
-// The seam for planning beside the scheduler, proved with a toy: a policy that follows a computed order of jobs.
+// The seam for planning beside the scheduler, proved with a toy: a policy that follows a computed order of
+// jobs.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -15,15 +16,17 @@ using tiny::TinyDriver;
 using tiny::toy_job;
 using tiny::toy_system;
 
-/// Runs jobs in the order of the last plan, longest deadline first (so that it differs from every simple order);
-/// jobs that no plan has seen wait for the next. A plan is adopted without the jobs that have gone meanwhile.
+/// Runs jobs in the order of the last plan, longest deadline first (so that it differs from every simple
+/// order); jobs that no plan has seen wait for the next. A plan is adopted without the jobs that have gone
+/// meanwhile.
 class ToyPlanner final : public Policy {
  public:
   std::string_view name() const noexcept override { return "toy-planner"; }
   PolicyTraits traits() const noexcept override { return {true, false, true}; }
   void attach(const Books& books) override {
     books_ = &books;
-    for (std::vector<JobId>* buffer : {&unplanned_, &snapshot_, &plan_, &adopted_}) buffer->reserve(books.capacity());
+    for (std::vector<JobId>* buffer : {&unplanned_, &snapshot_, &plan_, &adopted_})
+      buffer->reserve(books.capacity());
   }
   void job_ready(JobIndex job, Instant) override { unplanned_.push_back(books_->entry(job).job.id); }
   void job_gone(JobIndex job, Instant) override {
@@ -43,7 +46,8 @@ class ToyPlanner final : public Policy {
   std::optional<std::uint64_t> request_plan(Instant) override {
     if (unplanned_.empty()) return std::nullopt;
     snapshot_ = unplanned_;
-    for (const JobId id : snapshot_) deadlines_[slot(id)] = books_->entry(static_cast<JobIndex>(slot(id))).job.deadline_key();
+    for (const JobId id : snapshot_)
+      deadlines_[slot(id)] = books_->entry(static_cast<JobIndex>(slot(id))).job.deadline_key();
     return snapshot_.size();
   }
   std::uint64_t compute_plan(std::uint64_t node_budget) override {
@@ -72,8 +76,8 @@ class ToyPlanner final : public Policy {
 TEST(PlannerSeam, FollowsThePlanOnceItHasArrived) {
   TinyDriver driver(toy_system({{{2ms}}}), std::make_unique<ToyPlanner>());
   driver.plan_delay = 5ms;
-  driver.release(toy_job(0, 0ms, 50ms));   // the first plan, of this one alone, arrives at 5 ms
-  driver.release(toy_job(0, 1ms, 60ms));   // the second is asked for then, and arrives at 10 ms
+  driver.release(toy_job(0, 0ms, 50ms));  // the first plan, of this one alone, arrives at 5 ms
+  driver.release(toy_job(0, 1ms, 60ms));  // the second is asked for then, and arrives at 10 ms
   driver.release(toy_job(0, 2ms, 70ms));
   driver.run();
   EXPECT_EQ(driver.schedule(), "5000:0 10000:2 12000:1");

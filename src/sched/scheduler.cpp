@@ -213,7 +213,8 @@ void Scheduler::State::on(const ExecutorLost& event) {
     } else {
       entry.execution_time += now - executor.start;
       entry.ready_since = now;
-      books.segments.push(i, {traits.segments_by_deadline ? entry.job.deadline_key() : entry.job.release, entry.job.id});
+      books.segments.push(
+          i, {traits.segments_by_deadline ? entry.job.deadline_key() : entry.job.release, entry.job.id});
     }
   }
   if (executor.batch) {
@@ -242,7 +243,8 @@ void Scheduler::State::on(const PlanReady& event) {
   policy->plan_ready(now);
 }
 
-// Waiting jobs without a deadline, or that can no longer meet theirs, are turned away; the others are finished.
+// Waiting jobs without a deadline, or that can no longer meet theirs, are turned away; the others are
+// finished.
 void Scheduler::State::on(const ShutdownStarted&) {
   if (is_shutting_down) return;
   is_shutting_down = true;
@@ -252,7 +254,8 @@ void Scheduler::State::on(const ShutdownStarted&) {
     if ((entry.state != JobState::kReady && entry.state != JobState::kNeedsSegment) || in_segment) continue;
     const bool has_answer = entry.stages_done >= books.mandatory_count(entry);
     const bool has_deadline = entry.job.absolute_deadline.has_value();
-    const Duration needed = books.remaining(entry, has_answer ? entry.stages_done : books.mandatory_count(entry));
+    const Duration needed =
+        books.remaining(entry, has_answer ? entry.stages_done : books.mandatory_count(entry));
     if (has_deadline && now + needed + reply_time() <= *entry.job.absolute_deadline) continue;
     leave_waiting(i);
     if (has_answer) {
@@ -286,7 +289,8 @@ void Scheduler::State::leave_waiting(JobIndex i) {
   entry.queue_time += now - entry.ready_since;
 }
 
-// The job's one outcome. Precondition: it waits in no queue any more (but may still be in the deadline queue).
+// The job's one outcome. Precondition: it waits in no queue any more (but may still be in the deadline
+// queue).
 void Scheduler::State::settle(JobIndex i, Outcome outcome, Reason reason) {
   JobEntry& entry = books.job(i);
   LAXITY_CHECK(entry.state != JobState::kFree && entry.state != JobState::kZombie);
@@ -431,7 +435,8 @@ void Scheduler::State::start_segments() {
     entry.queue_time += now - entry.ready_since;
     executor.segment = entry.job.id;
     executor.start = now;
-    executor.planned_finish = now + books.system().table.segment(entry.job.model, SegmentKind::kPreprocess).p99;
+    executor.planned_finish =
+        now + books.system().table.segment(entry.job.model, SegmentKind::kPreprocess).p99;
     commands->push(StartSegment{entry.job.id, id});
   }
 }

@@ -26,8 +26,8 @@ struct SchedulerCounters {
   std::uint64_t batch_jobs = 0;
 };
 
-/// Deterministic: the same (now, event) sequence gives the same commands. It owns no clock, no thread, no tensor.
-/// Not thread-safe: whoever runs it owns it for that call. Does not allocate after construction.
+/// Deterministic: the same (now, event) sequence gives the same commands. It owns no clock, no thread, no
+/// tensor. Not thread-safe: whoever runs it owns it for that call. Does not allocate after construction.
 class Scheduler {
  public:
   /// Precondition: at least one executor that runs batches; limits within kBatchSizeMax and 2^20 slots.
@@ -40,7 +40,8 @@ class Scheduler {
   /// `now` never goes back between calls. Cost: the policy's decision bound, plus O(log n) books.
   void handle(Instant now, const Event& event, CommandBuffer& commands);
 
-  /// Runs the planning asked for by the outstanding ComputePlan. May run on another thread while handle() goes on.
+  /// Runs the planning asked for by the outstanding ComputePlan. May run on another thread while handle()
+  /// goes on.
   std::uint64_t compute_plan(PlanId plan);
 
   /// Replaces the execution times; the driver follows with TablesChanged. Must not run beside handle().

@@ -239,7 +239,9 @@ TEST(Scheduler, TimeGoingBackIsABug) {
 
 TEST(Scheduler, FinishOfAnUnknownBatchIsABug) {
   ByHand hand(toy_system({{{6ms}}}), policy("fifo"));
-  EXPECT_DEATH(hand.feed<SetTimer>(4ms, BatchFinished{BatchId{7}, ExecutorId{0}, BatchStatus::kFailed, {}, {}, 0}), "check failed");
+  EXPECT_DEATH(
+      hand.feed<SetTimer>(4ms, BatchFinished{BatchId{7}, ExecutorId{0}, BatchStatus::kFailed, {}, {}, 0}),
+      "check failed");
 }
 
 TEST(Scheduler, TimerIsSetOnlyWhenItMoves) {

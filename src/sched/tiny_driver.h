@@ -1,5 +1,5 @@
-// The smallest driver that a scheduler can have: one loop over virtual time, for tests of the scheduler itself.
-// It shares no code with sim/ and live/, and keeps everything it saw.
+// The smallest driver that a scheduler can have: one loop over virtual time, for tests of the scheduler
+// itself. It shares no code with sim/ and live/, and keeps everything it saw.
 #pragma once
 
 #include <algorithm>
@@ -39,8 +39,8 @@ inline SystemModel toy_system(const std::vector<ToyModel>& models, std::size_t e
     model.variants.push_back({"full", {}});
     model.mandatory_count = toy.mandatory_count;
     model.has_preprocess = toy.preprocess > Duration::zero();
-    const ModelId id = system.catalog.add_model(std::move(model), {static_cast<std::uint32_t>(toy.first.size())},
-                                                toy.batch_size_max);
+    const ModelId id = system.catalog.add_model(
+        std::move(model), {static_cast<std::uint32_t>(toy.first.size())}, toy.batch_size_max);
     for (std::size_t stage = 0; stage < toy.first.size(); ++stage) {
       const CategoryId category = system.catalog.model(id).variants[0].stages[stage];
       for (std::uint32_t n = 1; n <= toy.batch_size_max; ++n) {
@@ -134,7 +134,8 @@ class TinyDriver {
       if (!text.empty()) text += " ";
       text += std::to_string(batch.start.since_start() / 1us) + ":";
       for (std::size_t i = 0; i < batch.command.jobs.size(); ++i) {
-        const auto nth = std::find(released.begin(), released.end(), batch.command.jobs[i]) - released.begin();
+        const auto nth =
+            std::find(released.begin(), released.end(), batch.command.jobs[i]) - released.begin();
         text += (i > 0 ? "+" : "") + std::to_string(nth);
       }
     }
@@ -152,7 +153,9 @@ class TinyDriver {
   Instant now;
   std::function<Duration(const StartBatch&)> execution_time;
   std::function<Duration(const Job&)> segment_time;
-  std::function<BatchStatus(const StartBatch&)> batch_status = [](const StartBatch&) { return BatchStatus::kSucceeded; };
+  std::function<BatchStatus(const StartBatch&)> batch_status = [](const StartBatch&) {
+    return BatchStatus::kSucceeded;
+  };
   std::function<void(Instant, const Event&)> on_event = [](Instant, const Event&) {};
   Duration plan_delay = 1ms;
   bool honours_terminate = true;

@@ -1,4 +1,5 @@
-// Non-preemptive EDF that drops hopeless firm jobs, instant by instant, by searching lists: the slow twin of `edf`.
+// Non-preemptive EDF that drops hopeless firm jobs, instant by instant, by searching lists: the slow twin of
+// `edf`.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +18,7 @@ struct EdfJob {
   std::int64_t priority = 0;
   // Found by the oracle:
   Fate fate = Fate::kDropped;
-  std::int64_t end = -1;    ///< When it was settled.
+  std::int64_t end = -1;  ///< When it was settled.
   std::int64_t start = -1;
 };
 

@@ -1,4 +1,5 @@
-// DeepRT's windows, instant by instant: the slow and obvious twin of policy/batch_windows.h, sharing no code with it.
+// DeepRT's windows, instant by instant: the slow and obvious twin of policy/batch_windows.h, sharing no code
+// with it.
 #pragma once
 
 #include <algorithm>
@@ -12,11 +13,12 @@ struct WindowedFrame {
   std::int64_t release = 0;
   std::int64_t relative_deadline = 0;
   // Found by the oracle:
-  std::int64_t joint = -1;   ///< When its window closed.
-  std::int64_t window = 0;   ///< W of that window when it closed.
+  std::int64_t joint = -1;  ///< When its window closed.
+  std::int64_t window = 0;  ///< W of that window when it closed.
 };
 
-/// Walks every instant from the first release on. `frames` in order of release; at most 16 distinct deadlines.
+/// Walks every instant from the first release on. `frames` in order of release; at most 16 distinct
+/// deadlines.
 inline void assign_windows(std::vector<WindowedFrame>& frames) {
   std::map<std::int64_t, int> idle_windows;  // by relative deadline: windows since its last frame
   std::vector<WindowedFrame*> open;
