@@ -93,7 +93,7 @@ TEST(Simulator, AFullQueueRejectsOnArrival) {
   const SimulationOutput output = run(scenario);
   EXPECT_GT(count(output, Outcome::kRejected), 30u);
   for (const JobRecord& job : output.result.jobs) {
-    if (job.outcome == Outcome::kRejected) EXPECT_EQ(job.reason, Reason::kQueueFull);
+    EXPECT_EQ(job.reason, job.outcome == Outcome::kRejected ? Reason::kQueueFull : Reason::kNone);
   }
 }
 

@@ -47,6 +47,23 @@ TEST(Swarm, ReachesEveryPolicyOutcomeAndFault) {
   EXPECT_TRUE(has_stages);
 }
 
+// Canary: the swarm's claim about edf (what it starts is on time while times stay within the table) must be one
+// that can break. Here it does, because times leave the table.
+TEST(Swarm, Canary_TimesOverTheTableBreakEdfsClaim) {
+  std::uint64_t started_in_vain = 0;
+  for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+    SwarmCase made = swarm_case(seed);
+    made.scenario.faults = {{Instant{}, FaultKind::kOverrun, 3'000'000, 1'000'000, 0, {}}};
+    made.options.audit = false;
+    const auto output = simulate(made.scenario, *made.scenario.system, "edf", {}, seed, made.options);
+    ASSERT_TRUE(output) << output.error().message;
+    for (const JobRecord& record : output->result.jobs) {
+      started_in_vain += record.outcome == Outcome::kDropped && record.batch_size > 0;
+    }
+  }
+  EXPECT_GT(started_in_vain, 100u);
+}
+
 TEST(Swarm, OneSeedIsOneCase) {
   const SwarmCase a = swarm_case(42);
   const SwarmCase b = swarm_case(42);
