@@ -47,8 +47,8 @@ TEST(Swarm, ReachesEveryPolicyOutcomeAndFault) {
   EXPECT_TRUE(has_stages);
 }
 
-// Canary: the claim about edf (what it starts is on time while times stay within the table) must be one that can
-// break. Here it does, because times leave the table.
+// Canary: the claim about edf (what it starts is on time while times stay within the table) must be one
+// that can break. Here it does, because times leave the table.
 TEST(Swarm, Canary_TimesOverTheTableBreakEdfsClaim) {
   std::uint64_t started_in_vain = 0;
   for (std::uint64_t seed = 1; seed <= 200; ++seed) {
