@@ -62,6 +62,7 @@ void Connection::refuse() {
   fail(503, "connections_max",
        "the server has all the " + std::to_string(server_.config().connections_max) + " connections it takes",
        true);
+  advance();
 }
 
 // Works off what has been read, as far as it goes.
@@ -116,7 +117,7 @@ bool Connection::parse_head() {
   } else {
     fail(400, "invalid_argument", "header: expected HTTP/1.1, found: " + error.message(), true);
   }
-  return false;
+  return state_ != State::kClosed;
 }
 
 bool Connection::wants_continue() const {
@@ -237,7 +238,7 @@ bool Connection::read_body() {
       fail(503, name(Reason::kOverloaded),
            "no memory left for a body of " + std::to_string(request_->body_size) + " bytes; retry later",
            true);
-      return false;
+      return state_ != State::kClosed;
     }
   }
   if (at_hand > 0 && left > 0) {

@@ -193,8 +193,8 @@ void HttpServer::on_tick() {
 void HttpServer::wake() { net::post(loop_, WakeHandler{this}); }
 
 void HttpServer::begin_stop() {
+  is_stopping_ = true;
   net::post(loop_, [this] {
-    is_stopping_ = true;
     ErrorCodeType ignored;
     acceptor_.close(ignored);
   });
@@ -291,7 +291,9 @@ void HttpServer::answer(Request& request) {
   for (std::size_t i = 1; i < request.settled.size(); ++i) {
     if (badness(request.settled[i].outcome) > badness(request.settled[worst].outcome)) worst = i;
   }
-  const SettleJob& settled = request.settled[worst];
+  SettleJob& settled = request.settled[worst];
+  // Its client is still here, so it was the driver that cancelled, at the end of its grace.
+  if (settled.reason == Reason::kClientGone) settled.reason = Reason::kShuttingDown;
   const WireStatus status = wire_status(settled.outcome, settled.reason);
   ReplyHead head;
   head.status = status.http;

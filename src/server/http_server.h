@@ -103,7 +103,7 @@ class HttpServer {
   Duration tick_period_{};
   std::uint64_t tick_ = 0;
   std::uint64_t finish_by_ = 0;
-  bool is_stopping_ = false;
+  std::atomic<bool> is_stopping_{false};  // set by whoever stops, before the driver refuses jobs
   bool is_finishing_ = false;
   bool is_accepting_ = false;
   bool posted_from_here_ = false;
