@@ -377,9 +377,12 @@ class LiveRunner::Impl final : public StrandClient {
   void executor_loop(std::size_t i) {
     ExecutorSlot& slot_of = executors_[i];
     settle_thread("laxity-exec-" + std::to_string(i), placement_.executors[i]);
-    const bool never_sleeps = options_.busy_poll && placement_.executor_is_alone(i);
+    // Where others need the core too, watching would keep them from bringing what is watched for.
+  const bool is_alone = placement_.executor_is_alone(i);
+  const Duration spin = is_alone ? options_.spin : Duration::zero();
+  const bool never_sleeps = options_.busy_poll && is_alone;
     for (;;) {
-      Doorbell::Bits bits = slot_of.bell.spin(clock_, options_.spin);
+      Doorbell::Bits bits = slot_of.bell.spin(clock_, spin);
       while (bits == 0) bits = never_sleeps ? slot_of.bell.spin(clock_, 1ms) : slot_of.bell.wait();
       if ((bits & kBellWork) != 0) {
         strand_.push_internal(slot_of.unit->run(pool_));

@@ -30,7 +30,8 @@ struct LiveOptions {
   /// A poster that allows it runs a batch planned for at most this itself, when no other job is alive:
   /// cheaper than waking the executor's core and being woken by it. Zero: never.
   Duration inline_execution_max = 300us;
-  /// How long an executor watches for its next command before it sleeps: about what waking it would cost.
+  /// How long an executor with a core of its own watches for its next command before it sleeps: about what
+  /// waking it would cost.
   Duration spin = 50us;
   /// Executors, and the timer, that have a core of their own never sleep. For machines that serve nothing
   /// else.
