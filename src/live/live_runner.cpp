@@ -378,9 +378,9 @@ class LiveRunner::Impl final : public StrandClient {
     ExecutorSlot& slot_of = executors_[i];
     settle_thread("laxity-exec-" + std::to_string(i), placement_.executors[i]);
     // Where others need the core too, watching would keep them from bringing what is watched for.
-  const bool is_alone = placement_.executor_is_alone(i);
-  const Duration spin = is_alone ? options_.spin : Duration::zero();
-  const bool never_sleeps = options_.busy_poll && is_alone;
+    const bool is_alone = placement_.executor_is_alone(i);
+    const Duration spin = is_alone ? options_.spin : Duration::zero();
+    const bool never_sleeps = options_.busy_poll && is_alone;
     for (;;) {
       Doorbell::Bits bits = slot_of.bell.spin(clock_, spin);
       while (bits == 0) bits = never_sleeps ? slot_of.bell.spin(clock_, 1ms) : slot_of.bell.wait();
