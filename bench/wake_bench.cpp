@@ -3,7 +3,7 @@
 // spinning: the time from the ring until the other side runs, and what the ring itself costs the one who
 // rings. Then what a whole hand-over through the live driver takes, with an engine that does nothing.
 //
-//   wake_bench [--rounds 20000]
+//   wake_bench [--rounds 5000]
 #include <atomic>
 #include <cstdio>
 #include <string>
@@ -205,9 +205,9 @@ void measure_record(int rounds) {
 }
 
 int run(int argc, char** argv) {
-  const Flags flags(argc, argv, {{"rounds", "=5000 rounds of each measurement"}});
+  const Flags flags(argc, argv, {{"--rounds", "=5000 rounds of each measurement"}});
   print_machine(argc, argv);
-  const int rounds = static_cast<int>(flags.number("rounds"));
+  const int rounds = static_cast<int>(flags.number("--rounds"));
   const std::vector<int> cores = usable_cores();
   const int near = cores.front(), far = cores.back();
   // Each on a thread of its own: the cores that one measurement keeps to must not be inherited by the next.
