@@ -1,6 +1,4 @@
 // laxity simulate: scenarios in virtual time, swarms of seeds, text scenarios with expected decisions.
-#include <time.h>
-
 #include <cstdio>
 #include <fstream>
 #include <memory>
@@ -9,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/trace_file.h"
+#include "live/steady_clock.h"
 #include "sim/oracle.h"
 #include "sim/scenario.h"
 #include "sim/simulator.h"
@@ -19,9 +18,8 @@ namespace laxity {
 namespace {
 
 std::uint64_t monotonic_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(now.tv_nsec);
+  static const SteadyClock clock;
+  return static_cast<std::uint64_t>(clock.now().since_start().count());
 }
 
 ProgressBar* swarm_bar = nullptr;

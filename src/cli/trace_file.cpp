@@ -1,20 +1,11 @@
 #include "cli/trace_file.h"
 
-#include <time.h>
-
 #include <cstdio>
 #include <string_view>
 
+#include "live/steady_clock.h"
+
 namespace laxity {
-namespace {
-
-std::int64_t unix_time_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_REALTIME, &now);
-  return static_cast<std::int64_t>(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
-}
-
-}  // namespace
 
 Result<TraceFile> open_trace(const std::string& path, const char* driver, const SystemModel& system,
                              const std::string& policy, const PolicyOptions& options,
@@ -25,7 +16,8 @@ Result<TraceFile> open_trace(const std::string& path, const char* driver, const 
   TraceHeader header;
   header.driver = driver;
   header.machine = machine;
-  header.wall_clock_zero_ns = is_live ? unix_time_ns() : 0;  // a simulation's bytes depend on its seed alone
+  // A simulation's bytes depend on its seed alone.
+  header.wall_clock_zero_ns = is_live ? SteadyClock().wall_clock_zero_ns() : 0;
   header.policy = policy;
   header.policy_options = options;
   header.system = system;

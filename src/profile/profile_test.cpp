@@ -1,4 +1,4 @@
-// Profiles: reading what was written, refusing what is wrong, and the tables and capacities that follow from them.
+// Profiles: reading what was written, refusing what is wrong, and the tables and capacities that follow.
 #include "profile/profile.h"
 
 #include <gtest/gtest.h>
