@@ -58,7 +58,7 @@ class ReplayTest : public ::testing::TestWithParam<const char*> {
     for (std::uint64_t t = 0; t < 2; ++t) {
       posters.emplace_back([&, t] {
         Rng rng(t + 7);
-        for (int i = 0; i < job_count; ++i) {
+        for (int released = 0; released < job_count;) {
           const auto id = store.add(1);
           if (!id) {
             std::this_thread::yield();
@@ -76,6 +76,7 @@ class ReplayTest : public ::testing::TestWithParam<const char*> {
             store.take_back(*id);
             continue;
           }
+          ++released;
           if (rng.chance(1, 3)) (void)runner->post(JobCancelled{*id});
         }
       });
@@ -110,7 +111,7 @@ class ReplayTest : public ::testing::TestWithParam<const char*> {
 };
 
 TEST_P(ReplayTest, LiveRun_ReplaysToTheSameCommands) {
-  const TraceCounters recorded = record_live(GetParam(), 1'500);
+  const TraceCounters recorded = record_live(GetParam(), 400);
   ASSERT_EQ(recorded.dropped, 0U);
   const ReplayReport report = replayed();
   if (report.difference) {
