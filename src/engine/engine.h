@@ -85,8 +85,10 @@ class StageRunner {
 
 struct RunnerOptions {
   std::size_t batch_size_max = 32;
-  bool warm =
-      true;  ///< Run every batch size once before returning, so that no served job pays for first runs.
+  /// Run every batch size before returning, so that no served job pays for first runs.
+  bool warm = true;
+  /// False: make tensors and look up names anew for each run. Only for measuring what binding once saves.
+  bool bind_once = true;
 };
 
 /// Loads graphs. One per executor kind; thread-safe for loading.

@@ -20,6 +20,7 @@
 #include <cstring>
 #include <filesystem>
 #include <mutex>
+#include <new>
 #include <optional>
 
 #define ORT_API_MANUAL_INIT
@@ -407,7 +408,7 @@ class BatchBuffer {
   explicit BatchBuffer(std::size_t size) {
     // calloc leaves large blocks to the system's zero page until they are written; alignment by hand.
     memory_.reset(static_cast<std::byte*>(std::calloc(size + kAlignment, 1)));
-    LAXITY_CHECK(memory_ != nullptr);
+    if (!memory_) throw std::bad_alloc();  // becomes an error in load()
     const auto address = reinterpret_cast<std::uintptr_t>(memory_.get());
     start_ = memory_.get() + (kAlignment - address % kAlignment);
   }
@@ -423,12 +424,14 @@ class BatchBuffer {
 
 class OrtRunner final : public StageRunner {
  public:
-  OrtRunner(std::shared_ptr<Runtime> runtime, Graph graph, std::string file, std::size_t batch_size_max)
+  OrtRunner(std::shared_ptr<Runtime> runtime, Graph graph, std::string file, std::size_t batch_size_max,
+            bool bind_once)
       : runtime_(std::move(runtime)),
         spec_(std::move(graph.spec)),
         file_(std::move(file)),
         session_(std::move(graph.session)),
-        batch_size_max_(batch_size_max) {
+        batch_size_max_(batch_size_max),
+        bind_once_(bind_once) {
     for (const TensorSpec& input : spec_.inputs) add_tensor(input, inputs_);
     for (const TensorSpec& output : spec_.outputs) add_tensor(output, outputs_);
     for (std::size_t batch_size = 1; batch_size <= batch_size_max_; ++batch_size) {
@@ -464,8 +467,13 @@ class OrtRunner final : public StageRunner {
       was_terminated_ = false;
       run_options_.UnsetTerminate();
     }
-    Ort::IoBinding& binding = single_is_bound_ ? single_ : bindings_[batch_size - 1];
-    OrtStatus* status = Ort::GetApi().RunWithBinding(session_, run_options_, binding);
+    OrtStatus* status = nullptr;
+    if (bind_once_) {
+      Ort::IoBinding& binding = single_is_bound_ ? single_ : bindings_[batch_size - 1];
+      status = Ort::GetApi().RunWithBinding(session_, run_options_, binding);
+    } else {
+      status = run_unbound(batch_size);
+    }
     bool was_terminated = false;
     {
       const std::lock_guard lock(mutex_);
@@ -549,6 +557,25 @@ class OrtRunner final : public StageRunner {
     return binding;
   }
 
+  /// The same run without what was prepared for it.
+  OrtStatus* run_unbound(std::size_t batch_size) {
+    LAXITY_CHECK(!single_is_bound_);
+    std::vector<const char*> input_names, output_names;
+    std::vector<Ort::Value> inputs, outputs;
+    for (const Tensor& tensor : inputs_) {
+      input_names.push_back(tensor.name.c_str());
+      inputs.push_back(value_over(tensor, tensor.buffer.start(), batch_size));
+    }
+    for (const Tensor& tensor : outputs_) {
+      output_names.push_back(tensor.name.c_str());
+      outputs.push_back(value_over(tensor, tensor.buffer.start(), batch_size));
+    }
+    return Ort::GetApi().Run(session_, run_options_, input_names.data(),
+                             reinterpret_cast<const OrtValue* const*>(inputs.data()), inputs.size(),
+                             output_names.data(), output_names.size(),
+                             reinterpret_cast<OrtValue**>(outputs.data()));
+  }
+
   void bind_batch_buffers_again() {
     for (std::size_t i = 0; i < inputs_.size(); ++i) {
       if (!inputs_[i].is_bound_outside) continue;
@@ -565,6 +592,7 @@ class OrtRunner final : public StageRunner {
   std::string file_;
   Ort::Session session_;
   std::size_t batch_size_max_;
+  bool bind_once_;
   std::vector<Tensor> inputs_, outputs_;
   std::vector<Ort::IoBinding> bindings_;  // index: batch size - 1
   Ort::IoBinding single_{nullptr};        // batch of one whose inputs may lie outside
@@ -595,7 +623,8 @@ class OrtEngine final : public Engine {
     if (!graph) return graph.error();
     try {
       const std::size_t batch_size_max = graph->spec.batch_is_free ? options.batch_size_max : 1;
-      auto runner = std::make_unique<OrtRunner>(runtime_, std::move(*graph), file, batch_size_max);
+      auto runner =
+          std::make_unique<OrtRunner>(runtime_, std::move(*graph), file, batch_size_max, options.bind_once);
       if (options.warm) {
         if (Status status = runner->warm(); !status) return status.error();
       }

@@ -99,6 +99,21 @@ TEST(OrtEngine, ThreeWaysToRunAJobGiveTheSameBits) {
   EXPECT_NE(read<float>(runner->output(0, 0)), gathered);
 }
 
+TEST(OrtEngine, UnboundRunsGiveTheSameBits) {
+  const std::string file = kData + "models/small/1/model.onnx";
+  const auto bound = std::move(engine()->load(file, {4, true, true})).value();
+  const auto unbound = std::move(engine()->load(file, {4, true, false})).value();
+  for (StageRunner* runner : {bound.get(), unbound.get()}) {
+    for (std::size_t job = 0; job < 3; ++job) {
+      write<float>(runner->input(0, job), picture(static_cast<float>(job)));
+    }
+    ASSERT_TRUE(runner->run(3));
+  }
+  for (std::size_t job = 0; job < 3; ++job) {
+    EXPECT_EQ(read<float>(bound->output(0, job)), read<float>(unbound->output(0, job)));
+  }
+}
+
 TEST(OrtEngine, SeveralInputsCanBeBoundOutside) {
   const auto runner = std::move(engine()->load(kData + "models/identity/1/model.onnx", {})).value();
   const std::vector<float> outside = {1, 2, 3, 4};

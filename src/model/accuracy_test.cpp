@@ -1,5 +1,5 @@
-// The shipped networks on real pictures, through our own decoder, engine and softmax: what comes out is what the
-// training program found for the same pictures and stands in the oracle tables.
+// The shipped networks on real pictures, through our own decoder, engine and softmax: what comes out is what
+// the training program found for the same pictures and stands in the oracle tables.
 #include <gtest/gtest.h>
 
 #include <algorithm>

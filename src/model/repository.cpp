@@ -170,6 +170,11 @@ class ModelLoader {
   }
 
   Status wire_first(StageFile& stage) const {
+    if (stage.spec.inputs.empty() || stage.spec.outputs.empty()) {
+      return invalid_argument(stage.path + ": expected a graph with inputs and outputs, found " +
+                              std::to_string(stage.spec.inputs.size()) + " and " +
+                              std::to_string(stage.spec.outputs.size()));
+    }
     for (const TensorSpec& input : stage.spec.inputs) {
       const std::optional<std::size_t> source = find(model_.inputs, input.name);
       if (!source) {
@@ -380,7 +385,7 @@ Result<Repository> Repository::load(const std::string& folder, Engine& engine, s
                      (is_file(folder) ? "a file" : "nothing there"));
   }
   std::vector<LoadedModel> found;
-  if (is_file(fs::path(folder) / "model.toml")) {
+  if (is_file(fs::path(folder) / "model.toml") || versioned_graph(folder)) {
     // The folder of one model, named where a folder of models is expected: what was meant is clear.
     Result<std::optional<LoadedModel>> model = load_folder(engine, folder);
     if (!model) return model.error();

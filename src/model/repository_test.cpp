@@ -119,6 +119,13 @@ TEST_F(RepositoryTest, TheFolderOfOneModelIsUnderstood) {
   EXPECT_EQ(repository->models().size(), 1U);
 }
 
+TEST_F(RepositoryTest, TheFolderOfOneVersionedModelIsUnderstood) {
+  add("models/tiny/model.onnx", "1/model.onnx");
+  const Result<Repository> repository = load();
+  ASSERT_TRUE(repository) << repository.error().message;
+  EXPECT_EQ(repository->models().at(0).name, folder.filename().string());
+}
+
 TEST_F(RepositoryTest, FoldersWithoutModelsAreSkipped) {
   add("models/tiny/model.onnx", "tiny.onnx");
   write("samples/pictures/one.txt", "no model");
