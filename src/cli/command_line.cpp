@@ -80,6 +80,10 @@ void add_load_command(CLI::App& app, int& status) {
   command->add_option("--seed", flags->seed, "Instead of the scenario's");
   command->add_option("--duration-s", flags->duration_s, "Instead of the scenario's")
       ->check(CLI::Range(0.01, 86400.0));
+  command
+      ->add_option("--connections", flags->connections,
+                   "At most so many at once; a request that finds none free waits. Default 900")
+      ->check(CLI::Range(1, 60000));
   command->add_option("--core", flags->core, "Core of the client's thread")->check(CLI::Range(0, 4095));
   command->add_flag("--json", flags->json, "One JSON object on standard output");
   command->callback([flags, &status] { status = run_load_command(*flags); });

@@ -33,6 +33,7 @@ struct LoadFlags {
   std::optional<std::uint64_t> seed;
   std::optional<double> duration_s;
   std::optional<int> core;
+  std::optional<std::uint32_t> connections;
   bool json = false;
 };
 

@@ -22,6 +22,7 @@ int run_load_command(const LoadFlags& flags) {
   if (flags.duration_s) scenario->duration = Duration(static_cast<std::int64_t>(*flags.duration_s * 1e9));
   LoadOptions options;
   options.core = flags.core;
+  if (flags.connections) options.connections_max = *flags.connections;
   if (!flags.samples.empty()) options.samples_folder = flags.samples;
   auto played = run_load(*scenario, flags.url, options);
   if (!played) return report(played.error());

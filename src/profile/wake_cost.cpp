@@ -55,18 +55,26 @@ struct Descriptor {
 }  // namespace
 
 Percentiles measure_wake(std::optional<int> from, std::optional<int> to, std::size_t samples) {
-  const Descriptor bell(eventfd(0, EFD_CLOEXEC));
-  if (bell.fd < 0) return {};
+  // `heard` answers each ring: a bell rung twice before it is heard would count as one.
+  const Descriptor bell(eventfd(0, EFD_CLOEXEC)), heard(eventfd(0, EFD_CLOEXEC));
+  if (bell.fd < 0 || heard.fd < 0) return {};
   std::atomic<std::int64_t> posted_ns{0};
   std::vector<Duration> wakes;
   wakes.reserve(samples);
+  const auto ring = [](const Descriptor& target) {
+    const std::uint64_t one = 1;
+    return write(target.fd, &one, sizeof one) == sizeof one;
+  };
+  const auto wait_for = [](const Descriptor& source) {
+    std::uint64_t count = 0;
+    return read(source.fd, &count, sizeof count) == sizeof count;
+  };
   std::thread sleeper([&] {
     settle_on(to);
-    for (std::size_t i = 0; i < samples; ++i) {
-      std::uint64_t rung = 0;
-      if (read(bell.fd, &rung, sizeof rung) != sizeof rung) return;
+    for (std::size_t i = 0; i < samples && wait_for(bell); ++i) {
       wakes.push_back(profile_clock_now().since_start() -
                       Duration(posted_ns.load(std::memory_order_acquire)));
+      if (!ring(heard)) return;
     }
   });
   std::thread poster([&] {
@@ -74,8 +82,7 @@ Percentiles measure_wake(std::optional<int> from, std::optional<int> to, std::si
     for (std::size_t i = 0; i < samples; ++i) {
       poll(nullptr, 0, kAsleepMs);
       posted_ns.store(profile_clock_now().since_start().count(), std::memory_order_release);
-      const std::uint64_t one = 1;
-      if (write(bell.fd, &one, sizeof one) != sizeof one) return;
+      if (!ring(bell) || !wait_for(heard)) return;
     }
   });
   poster.join();
