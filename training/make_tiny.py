@@ -1,4 +1,4 @@
-"""Writes the small graphs that tests load: seeded random weights, meaningless answers, known costs and faults.
+"""Writes the small graphs that tests load: seeded weights, meaningless answers, known costs and faults.
 
 Usage: make_tiny.py tests/data
 """
@@ -28,7 +28,8 @@ class GraphWriter:
         return name
 
     def node(self, kind, inputs, outputs, **attributes):
-        self.nodes.append(helper.make_node(kind, inputs, outputs, name=f"{kind}_{len(self.nodes)}", **attributes))
+        name = f"{kind}_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(kind, inputs, outputs, name=name, **attributes))
 
     def dense(self, source, target, rows, columns, relu):
         # Gemm with transB keeps the weight as [outputs, inputs], whose fan-in `weight` scales by.

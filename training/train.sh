@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Trains, exports and evaluates the shipped networks: training/train.sh [--data DIR] [--force] [cifar10] [gtsrb]
+# Trains, exports and evaluates the shipped networks:
+#   training/train.sh [--data DIR] [--force] [cifar10] [gtsrb]
 # See training/README.md for what it needs, how long it takes and what it reaches.
 set -euo pipefail
 
@@ -37,7 +38,8 @@ fi
 
 # Part of what decides the weights: see training/README.md.
 threads=2
-export OMP_NUM_THREADS=$threads OPENBLAS_NUM_THREADS=$threads OMP_WAIT_POLICY=passive PYTHONDONTWRITEBYTECODE=1
+export OMP_NUM_THREADS=$threads OPENBLAS_NUM_THREADS=$threads
+export OMP_WAIT_POLICY=passive PYTHONDONTWRITEBYTECODE=1
 
 for network in "${networks[@]}"; do
   if [ "$network" = cifar10 ]; then
@@ -52,7 +54,8 @@ for network in "${networks[@]}"; do
   if [ $force = 1 ]; then rm -f "$folder/work/$network.pt"; fi
   "$python" "$here/train.py" "$network" --work "$folder/work" --threads $threads "${source[@]}"
   "$python" "$here/refit.py" "$network" --work "$folder/work" --threads $threads "${source[@]}"
-  "$python" "$here/export.py" "$network" --work "$folder/work" --models "$models" --threads $threads "${source[@]}"
+  "$python" "$here/export.py" "$network" --work "$folder/work" --models "$models" --threads $threads \
+    "${source[@]}"
   "$python" "$here/samples.py" "$network" --samples "$models/samples" "${source[@]}"
   "$python" "$here/evaluate.py" "$models/$network" --sample "$models/samples/$network-test" "${source[@]}"
 done
