@@ -52,7 +52,7 @@ def stage_file(index):
 
 
 def export_stages(network, folder):
-    """One graph a stage. An edge has one name on both its ends: stage 0 gives `features0`, stage 1 takes it."""
+    """One graph a stage. An edge has one name on both ends: stage 0 gives `features0`, stage 1 takes it."""
     x = torch.zeros(2, 3, 32, 32)
     source = "image"
     for index, stage in enumerate(network.stages):

