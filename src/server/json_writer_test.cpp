@@ -35,7 +35,9 @@ TEST(JsonWriter, StringsAreJsonWhateverTheBytes) {
     append_json_string(out, text);
     const nlohmann::json parsed = nlohmann::json::parse(out, nullptr, false);
     ASSERT_TRUE(parsed.is_string()) << out;
-    if (text != all) EXPECT_EQ(parsed.get<std::string>(), text);
+    if (text != all) {
+      EXPECT_EQ(parsed.get<std::string>(), text);
+    }
   }
 }
 

@@ -377,13 +377,17 @@ void check_decoded(const ModelCodec& codec, const InferRequest& request, std::sp
   for (std::size_t i = 0; i < request.inputs.size(); ++i) {
     const ConstJobBytes bytes = request.inputs[i];
     const bool is_picture = request.needs_preprocess && i % model.inputs.size() == 0;
-    if (!is_picture) ASSERT_EQ(bytes.size(), model.inputs[i % model.inputs.size()].size_per_job());
+    if (!is_picture) {
+      ASSERT_EQ(bytes.size(), model.inputs[i % model.inputs.size()].size_per_job());
+    }
     const auto lies_in = [&](const std::byte* begin, std::size_t size) {
       return bytes.data() >= begin && bytes.data() + bytes.size() <= begin + size;
     };
     ASSERT_TRUE(lies_in(body.data(), body.size()) || lies_in(tensors.data(), tensors.capacity()));
   }
-  if (request.relative_deadline) ASSERT_GT(*request.relative_deadline, Duration::zero());
+  if (request.relative_deadline) {
+    ASSERT_GT(*request.relative_deadline, Duration::zero());
+  }
 }
 
 TEST_F(OipCodec, MutatedRequestsAreRefusedOrSound) {
