@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::int64_t kQuietPeriodMs = 500;   // shorter work needs no bar
 constexpr std::int64_t kRedrawPeriodMs = 100;  // faster only flickers
+constexpr std::int64_t kLogPeriodMs = 5000;    // where lines are kept, few tell as much
 constexpr int kBarWidth = 28;
 
 std::int64_t monotonic_ms() {
@@ -63,8 +64,11 @@ void ProgressBar::update(std::uint64_t done, std::uint64_t total, std::string_vi
   const std::int64_t elapsed_ms = now_ms - started_ms_;
   if (total == 0 || elapsed_ms < kQuietPeriodMs) return;
   if (!on_terminal_) {
-    if (label != label_) std::fprintf(stderr, "   %.*s\n", static_cast<int>(label.size()), label.data());
-    label_ = label;
+    if (drawn_ && now_ms - drawn_ms_ < kLogPeriodMs) return;
+    drawn_ms_ = now_ms;
+    drawn_ = true;
+    std::fprintf(stderr, "   %3d %%  %.*s\n", static_cast<int>(done * 100 / total),
+                 static_cast<int>(label.size()), label.data());
     return;
   }
   if (drawn_ && now_ms - drawn_ms_ < kRedrawPeriodMs) return;

@@ -27,7 +27,7 @@ int report(const Error& error);
 /// True when standard error is a terminal and NO_COLOR is not set.
 bool error_stream_is_colourful() noexcept;
 
-/// A bar with the time left, on a terminal; elsewhere a line at the start of each new label. Shown once the
+/// A bar with the time left, on a terminal; elsewhere a line every five seconds. Shown once the
 /// work has taken `kQuietPeriod`.
 class ProgressBar {
  public:
@@ -44,7 +44,6 @@ class ProgressBar {
   std::int64_t started_ms_;
   std::int64_t drawn_ms_ = 0;
   bool drawn_ = false;
-  std::string label_;
 };
 
 }  // namespace laxity
