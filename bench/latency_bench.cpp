@@ -228,7 +228,7 @@ Samples measure(const Placement& placement, const ServerFlags& flags, const std:
 int run(int argc, char** argv) {
   const Flags flags(
       argc, argv,
-      {{"--laxity", "=" + default_binary(argv[0]) + " the program under test"},
+      {{"--laxity", format("=%s the program under test", default_binary(argv[0]).c_str())},
        {"--model", "=" LAXITY_SOURCE_DIR "/tests/data/models/small folder of a network of 100-300 us"},
        {"--rounds", "=40 of 50 exchanges of each kind, per placement"}});
   print_machine(argc, argv);

@@ -19,19 +19,20 @@ constexpr double kGrowthMaxMiB =
     5;  // of the last quarter over the second: what a leak of a byte a request would pass
 
 std::string scenario_text(double rate, std::uint64_t seed) {
-  std::string text = "name = \"memory\"\nseed = " + std::to_string(seed) +
-                     "\nduration_s = " + std::to_string(kPieceSeconds) + "\n";
+  std::string text = format("name = \"memory\"\nseed = %llu\nduration_s = %.0f\n",
+                            static_cast<unsigned long long>(seed), kPieceSeconds);
   for (const char* model : {"cifar10", "gtsrb"}) {
-    text += std::string("[[task]]\nname = \"") + model + "\"\nmodel = \"" + model +
-            "\"\narrival = \"poisson\"\nrate_per_s = " + std::to_string(rate / 2) +
-            "\ndeadline_ms = 100\ninput = \"" + model + "-test\"\n";
+    text += format(
+        "[[task]]\nname = \"%s\"\nmodel = \"%s\"\narrival = \"poisson\"\nrate_per_s = %f\n"
+        "deadline_ms = 100\ninput = \"%s-test\"\n",
+        model, model, rate / 2, model);
   }
   return text;
 }
 
 int run(int argc, char** argv) {
   const Flags flags(argc, argv,
-                    {{"--laxity", "=" + default_binary(argv[0]) + " the program under test"},
+                    {{"--laxity", format("=%s the program under test", default_binary(argv[0]).c_str())},
                      {"--models", "=" LAXITY_SOURCE_DIR "/models repository of both networks"},
                      {"--minutes", "=10"},
                      {"--rate", "=120 pictures a second, both networks together"}});

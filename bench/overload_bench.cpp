@@ -39,7 +39,7 @@ double raw_rate(RawModel& raw, double seconds) {
 
 int run(int argc, char** argv) {
   const Flags flags(argc, argv,
-                    {{"--laxity", "=" + default_binary(argv[0]) + " the program under test"},
+                    {{"--laxity", format("=%s the program under test", default_binary(argv[0]).c_str())},
                      {"--model", "=" LAXITY_SOURCE_DIR "/models/cifar10 folder of the network"},
                      {"--seconds", "=20 of each load"},
                      {"--seed", "=1"},

@@ -39,7 +39,7 @@ double raw_rate(RawModel& raw, std::size_t batch_size, double seconds) {
 
 int run(int argc, char** argv) {
   const Flags flags(argc, argv,
-                    {{"--laxity", "=" + default_binary(argv[0]) + " the program under test"},
+                    {{"--laxity", format("=%s the program under test", default_binary(argv[0]).c_str())},
                      {"--model", "=" LAXITY_SOURCE_DIR "/tests/data/models/small folder of a network"},
                      {"--seconds", "=3 of each part of a round"},
                      {"--rounds", "=3"}});

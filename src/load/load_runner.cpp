@@ -112,15 +112,19 @@ void read_state(const Endpoint& endpoint, LoadReport& report) {
   const Result<HttpAnswer> answer = get(endpoint, "/v2/laxity/state");
   if (!answer || answer->status != 200) return;
   const auto state = nlohmann::json::parse(answer->body, nullptr, false);
-  if (!state.is_object()) return;
-  const auto text = [&state](const char* key) {
-    const auto found = state.find(key);
-    return found != state.end() && found->is_string() ? found->get<std::string>() : std::string();
+  if (!state.is_object() || !state.contains("driver") || !state["driver"].is_object()) return;
+  const auto& driver = state["driver"];
+  const auto text = [](const nlohmann::json& object, const char* key) {
+    const auto found = object.find(key);
+    return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
   };
-  if (report.run.policy.empty()) report.run.policy = text("policy");
-  report.engine = text("engine");
-  const auto emulated = state.find("emulated");
-  report.is_emulated = emulated != state.end() && emulated->is_boolean() && emulated->get<bool>();
+  if (report.run.policy.empty()) report.run.policy = text(driver, "policy");
+  report.engine = text(driver, "engine");
+  const auto executors = driver.find("executors");
+  if (executors == driver.end() || !executors->is_array()) return;
+  for (const auto& executor : *executors) {
+    if (executor.is_object() && text(executor, "kind") == "emulated") report.is_emulated = true;
+  }
 }
 
 std::string milliseconds(Duration duration) {

@@ -123,6 +123,21 @@ TEST(LoadRunner, SaysWhatItCannotDo) {
   EXPECT_EQ(run_load(evil, good.url(), {}).error().code, ErrorCode::kInvalidArgument);
 }
 
+TEST(LoadRunner, TakesPolicyAndKindOfExecutorFromTheServer) {
+  NullServer server([](std::string_view head, std::string_view) {
+    if (head.starts_with("GET /v2/laxity/state ")) {
+      return NullReply{http_reply(200, R"({"driver":{"policy":"fifo","engine":"none 1.0","executors":[)"
+                                       R"({"name":"a","kind":"emulated"},7]}})")};
+    }
+    return reply_like_a_server(head, 1);
+  });
+  const Result<LoadReport> report = run_load(scenario_of(kOpen), server.url(), {});
+  ASSERT_TRUE(report) << report.error().message;
+  EXPECT_EQ(report->run.policy, "fifo");
+  EXPECT_EQ(report->engine, "none 1.0");
+  EXPECT_TRUE(report->is_emulated);
+}
+
 TEST(LoadRunner, ReportsFailuresInWords) {
   NullServer server([](std::string_view head, std::string_view) {
     if (head.starts_with("POST ")) return NullReply{http_reply(400, R"({"error":"wrong shape"})")};
