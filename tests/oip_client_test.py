@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 
-PACKAGES = ["tritonclient[http]", "onnxruntime==1.30.0", "numpy"]
+PACKAGES = ["tritonclient[http]==2.73.0", "onnxruntime==1.30.0", "numpy==2.4.6"]
 SKIPPED = 77
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 MODELS = ["tiny", "identity", "chain_good"]

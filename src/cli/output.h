@@ -28,7 +28,7 @@ int report(const Error& error);
 bool error_stream_is_colourful() noexcept;
 
 /// A bar with the time left, on a terminal; elsewhere a line every five seconds. Shown once the
-/// work has taken `kQuietPeriod`.
+/// work has taken half a second.
 class ProgressBar {
  public:
   ProgressBar();
