@@ -97,7 +97,9 @@ def draw(random, tensor, batch):
     shape = [batch if extent == -1 else extent for extent in tensor["shape"]]
     values = random.standard_normal(shape) * 10
     kind = numpy.dtype(triton_to_np_dtype(tensor["datatype"]))
-    return (numpy.abs(values) if kind.kind == "u" else values > 0 if kind.kind == "b" else values).astype(kind)
+    if kind.kind == "u":
+        values = numpy.abs(values)
+    return (values > 0 if kind.kind == "b" else values).astype(kind)
 
 
 def check(binary):

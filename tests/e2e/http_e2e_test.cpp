@@ -184,7 +184,8 @@ TEST_F(HttpE2e, AReplyLargerThanTheSocketTakesWaitsForItsReader) {
   expect_served();  // meanwhile
   const auto reply = c.receive();
   ASSERT_TRUE(reply);
-  EXPECT_EQ(json::parse(reply->body)["id"], body["id"]);
+  EXPECT_NE(reply->body.find("\"" + id + "\""), std::string::npos);
+  EXPECT_NE(reply->body.find("\"data\":[8,8,8,8]"), std::string::npos);
   EXPECT_EQ(first_value(*c.exchange(infer(1))), 2);
 }
 
