@@ -1,10 +1,9 @@
 # Third-party packages, found once. third_party/README.md says why each is here and who wraps it.
 #
 # Names to give as SYSTEM_LINKS:
-#   Threads::Threads  Boost::headers  simdjson::simdjson  tomlplusplus::tomlplusplus  spdlog::spdlog
+#   Threads::Threads  Boost::headers  simdjson::simdjson  tomlplusplus::tomlplusplus  LibLZMA::LibLZMA
 #   laxity_turbojpeg  laxity_spng  laxity_onnxruntime (room engine only)
-# Header-only and in the default include path, so without a name: nlohmann/json.hpp, CLI/CLI.hpp,
-# concurrentqueue/concurrentqueue.h, readerwriterqueue/readerwriterqueue.h.
+# Header-only and in the default include path, so without a name: nlohmann/json.hpp, CLI/CLI.hpp.
 
 set(_hint "run scripts/setup.sh, which installs it")
 
@@ -13,12 +12,9 @@ find_package(Threads REQUIRED)
 find_package(Boost 1.81 REQUIRED)
 find_package(simdjson REQUIRED)
 find_package(tomlplusplus REQUIRED)
-find_package(spdlog REQUIRED)
 find_package(GTest REQUIRED)
 find_package(rapidcheck REQUIRED)
-if(LAXITY_BUILD_BENCH)
-  find_package(benchmark REQUIRED)
-endif()
+find_package(LibLZMA REQUIRED)
 
 function(_laxity_plain_library name header library)
   find_path(${name}_INCLUDE_DIR "${header}")

@@ -13,8 +13,8 @@
 #       that room by itself. SERIAL: nothing else runs beside it. LAXITY_SOURCE_DIR is defined, to find
 #       scenarios and models. Few programs with many files each: linking is what costs.
 #       LABELS parser: also run under AddressSanitizer by scripts/test.sh, whatever the room.
-#   laxity_bench(NAME decision_bench SOURCES … [LINKS …] [SYSTEM_LINKS …] [GOOGLE])
-#       measuring program, built when LAXITY_BUILD_BENCH is on; GOOGLE adds Google Benchmark and its main.
+#   laxity_bench(NAME decision_bench SOURCES … [LINKS …] [SYSTEM_LINKS …])
+#       measuring program with its own main, built when LAXITY_BUILD_BENCH is on.
 #   laxity_fuzz(NAME json_fuzz SOURCES json_fuzz.cpp [LINKS …] [CORPUS folder] [MUTATIONS n] [LABELS …])
 #       SOURCES define LLVMFuzzerTestOneInput. Under the fuzz preset a libFuzzer program; otherwise the same
 #       file behind fuzz/replay_main.cpp, which ctest runs on the corpus and n seeded mutations of it
@@ -168,7 +168,7 @@ endforeach()
 endfunction()
 
 function(laxity_bench)
-  _laxity_parse(laxity_bench "GOOGLE" "" "" ${ARGN})
+  _laxity_parse(laxity_bench "" "" "" ${ARGN})
   if(NOT LAXITY_BUILD_BENCH)
     return()
   endif()
@@ -177,9 +177,6 @@ function(laxity_bench)
   target_include_directories(${arg_NAME} PRIVATE "${CMAKE_SOURCE_DIR}")
   target_compile_definitions(${arg_NAME} PRIVATE LAXITY_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   target_link_libraries(${arg_NAME} PRIVATE ${arg_LINKS} ${arg_SYSTEM_LINKS} Threads::Threads)
-  if(arg_GOOGLE)
-    target_link_libraries(${arg_NAME} PRIVATE benchmark::benchmark_main)
-  endif()
 endfunction()
 
 function(laxity_fuzz)

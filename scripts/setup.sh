@@ -41,16 +41,12 @@ libsimdjson-dev         JSON on the request path
 nlohmann-json3-dev      JSON elsewhere
 libtomlplusplus-dev     configuration files
 libcli11-dev            command line
-libspdlog-dev           log
 libturbojpeg0-dev       JPEG
 libspng-dev             PNG
 liblzma-dev             reads packed accuracy tables
-libconcurrentqueue-dev  mailboxes between threads
-libreaderwriterqueue-dev  mailboxes between threads
 libgtest-dev            tests
 libgmock-dev            tests
 librapidcheck-dev       property tests
-libbenchmark-dev        benchmarks
 clang-format-14         lint
 LIST
 }

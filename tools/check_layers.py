@@ -45,7 +45,6 @@ WRAPPED_BY = {
     "simdjson*": ["src/server/*", "fuzz/*"],
     "toml++/*": ["src/base/*", "src/model/*", "src/sim/*", "src/cli/*"],
     "CLI/*": ["src/cli/*"],
-    "spdlog/*": ["src/cli/*", "src/server/*"],
     "turbojpeg.h": ["src/model/*"],
     "spng.h": ["src/model/*"],
 }
