@@ -18,12 +18,11 @@ for argument in "$@"; do
 done
 
 scripts/setup.sh >&2
-cmake --preset release >build-release.log 2>&1 || {
-  cat build-release.log >&2
-  rm -f build-release.log
+mkdir -p build
+cmake --preset release >build/configure-release.log 2>&1 || {
+  cat build/configure-release.log >&2
   exit 3
 }
-rm -f build-release.log
 echo "building (release); the first time takes a few minutes …" >&2
 cmake --build --preset release --target laxity -- -j"$(nproc)" >&2
 exec python3 scripts/demo.py --laxity build/release/bin/laxity "$@"
