@@ -192,11 +192,13 @@ std::string make_request(const std::string& url, const std::string& model) {
   return request.head + std::string(reinterpret_cast<const char*>(request.body.data()), request.body.size());
 }
 
-Samples measure(const Placement& placement, const ServerFlags& flags, const std::string& model, RawModel& raw,
-                int rounds) {
+Result<Samples> measure(const Placement& placement, const ServerFlags& flags, const std::string& model,
+                        RawModel& raw, int rounds) {
   ServerFlags own = flags;
   own.config_text = config_of(placement);
-  const ServerProcess server = ServerProcess::start(own).value();
+  Result<ServerProcess> started = ServerProcess::start(own);
+  if (!started) return started.error();
+  const ServerProcess& server = *started;
   const std::string request = make_request(server.url(), model);
   pin_this_thread(placement.client);
   PlainClient client(resolve_url(server.url()).value(), placement.busy_poll);
@@ -244,7 +246,13 @@ int run(int argc, char** argv) {
   std::printf("# model %s, %s; medians (p99) in us\n%-58s %-16s %-16s %-16s %s\n", model.c_str(),
               std::string(raw->engine_version()).c_str(), "placement", "echo", "engine", "laxity", "added");
   for (const Placement& placement : kPlacements) {
-    Samples samples = measure(placement, server, model, *raw, static_cast<int>(flags.number("--rounds")));
+    Result<Samples> measured =
+        measure(placement, server, model, *raw, static_cast<int>(flags.number("--rounds")));
+    if (!measured) {
+      std::printf("%-58s %s\n", placement.name, measured.error().message.c_str());
+      continue;
+    }
+    Samples& samples = *measured;
     const double added = median(samples.server) - median(samples.echo) - median(samples.engine);
     const auto column = [](std::vector<double>& kind) {
       return format("%.1f (%.1f)", median(kind), percentile(kind, 99));

@@ -1,6 +1,7 @@
 #include "bench/server_process.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -38,6 +39,9 @@ Result<ServerProcess> ServerProcess::start(const ServerFlags& flags) {
   server.pid_ = ::fork();
   if (server.pid_ == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGTERM);  // a benchmark that is interrupted leaves no server behind
+    cpu_set_t everywhere;  // not where the benchmark keeps its own thread
+    std::memset(&everywhere, 0xff, sizeof everywhere);
+    ::sched_setaffinity(0, sizeof everywhere, &everywhere);
     ::dup2(pipe_ends[1], STDERR_FILENO);
     ::execv(arguments[0], arguments.data());
     std::fprintf(stderr, "%s: %s\n", arguments[0], std::strerror(errno));
