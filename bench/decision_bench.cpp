@@ -1,7 +1,7 @@
 // What one scheduling decision costs with 1,000 jobs waiting, and whether it allocates: per policy, one
 // table.
 //
-//   build/release/bin/decision_bench [waiting jobs, default 1000]
+//   build/release/bin/decision_bench [waiting jobs, default 1000] [policy, default all]
 //
 // A decision is the handle() call for a batch that has finished: settle its jobs, choose the next batch,
 // start it, set the timer. Between two of them as many jobs are released as were settled, so the queue keeps
@@ -52,7 +52,7 @@ SystemModel bench_system(std::size_t waiting) {
   SystemModel system;
   for (std::uint32_t m = 0; m < kModels; ++m) {
     Model model;
-    model.name = "m" + std::to_string(m);
+    model.name = std::string(1, static_cast<char>('a' + m));
     model.variants.push_back({"full", {}});
     const ModelId id = system.catalog.add_model(std::move(model), {1}, kBatchSize);
     for (std::uint32_t n = 1; n <= kBatchSize; ++n) {
@@ -186,6 +186,7 @@ int run(int argc, char** argv) {
                         {"deeprt", "deeprt", {}}, {"fifo", "fifo", {}},
                         {"batch", "batch", {}},   {"batch-delay", "batch-delay", {}}};
   for (const Case& one : cases) {
+    if (argc > 2 && one.policy != argv[2]) continue;
     Figures figures = Bench(one.policy, one.options, static_cast<std::size_t>(waiting)).run();
     std::printf("%-22s %11lld ns %7lld ns %11lld ns %7lld ns %12.1f %12zu\n", std::string(one.label).c_str(),
                 static_cast<long long>(quantile(figures.decisions, 0.5)),

@@ -40,7 +40,7 @@ SystemModel staged_system() {
   SystemModel system;
   for (std::size_t m = 0; m < kModels; ++m) {
     Model model;
-    model.name = "m" + std::to_string(m);
+    model.name = std::string(1, static_cast<char>('a' + m));
     model.variants.push_back({"full", {}});
     const ModelId id = system.catalog.add_model(std::move(model), {static_cast<std::uint32_t>(m + 1)}, 16);
     for (const CategoryId category : system.catalog.model(id).variants[0].stages) {

@@ -1,68 +1,62 @@
-// One ordered queue per category, and which category comes first.
+// Waiting jobs in one order, overall and within each category.
 #pragma once
 
 #include <optional>
 
 #include "policy/job_heaps.h"
+#include "policy/job_queue.h"
 
 namespace laxity {
 
-/// Waiting jobs in order of `Key`, overall and within each category. Push and erase: O(log jobs + log
-/// categories).
+/// Push and erase are O(log n). With one category in all, as a caller may declare who never asks about
+/// categories, there is only the one queue to keep.
 template <typename Key>
 class CategoryQueues {
  public:
   CategoryQueues() = default;
   CategoryQueues(std::size_t slot_count, std::size_t category_count)
-      : jobs_(slot_count, category_count), heads_(category_count, 1) {}
+      : all_(slot_count), by_category_(category_count > 1 ? slot_count : 0, category_count) {}
 
-  bool empty() const { return heads_.empty(); }
-  bool empty(CategoryId category) const { return jobs_.empty(index(category)); }
-  std::size_t size(CategoryId category) const { return jobs_.size(index(category)); }
-  bool contains(JobIndex job) const { return jobs_.contains(job); }
-  const Key& key(JobIndex job) const { return jobs_.key(job); }
-  /// Preconditions of both: not empty.
-  JobIndex top() const { return jobs_.top(heads_.top()); }
-  JobIndex top(CategoryId category) const { return jobs_.top(index(category)); }
-  const Key& top_key() const { return heads_.top_key(); }
-  /// The least key outside `category`; none when no other category has a job.
-  std::optional<Key> top_key_elsewhere(CategoryId category) {
-    const auto own = static_cast<std::uint32_t>(index(category));
-    if (!heads_.contains(own)) return heads_.empty() ? std::nullopt : std::optional<Key>(heads_.top_key());
-    const Key own_key = heads_.key(own);
-    heads_.erase(own);
-    const std::optional<Key> least = heads_.empty() ? std::nullopt : std::optional<Key>(heads_.top_key());
-    heads_.push(own, own_key);
+  bool empty() const { return all_.empty(); }
+  bool contains(JobIndex job) const { return all_.contains(job); }
+  const Key& key(JobIndex job) const { return all_.key(job); }
+  /// Precondition: not empty.
+  JobIndex top() const { return all_.top(); }
+  const Key& top_key() const { return all_.top_key(); }
+
+  bool empty(CategoryId category) const {
+    return is_single() ? all_.empty() : by_category_.empty(index(category));
+  }
+  /// Precondition: the category has a job.
+  JobIndex top(CategoryId category) const {
+    return is_single() ? all_.top() : by_category_.top(index(category));
+  }
+
+  /// The least key outside `category`; none when no other category has a job. O(categories).
+  std::optional<Key> top_key_elsewhere(CategoryId category) const {
+    std::optional<Key> least;
+    if (is_single()) return least;
+    for (std::size_t other = 0; other < by_category_.heap_count(); ++other) {
+      if (other == index(category) || by_category_.empty(other)) continue;
+      if (!least || by_category_.top_key(other) < *least) least = by_category_.top_key(other);
+    }
     return least;
   }
 
   void push(JobIndex job, const Key& key, CategoryId category) {
-    jobs_.push(job, key, index(category));
-    renew_head(index(category));
+    all_.push(job, key);
+    if (!is_single()) by_category_.push(job, key, index(category));
   }
   void erase(JobIndex job) {
-    const std::size_t category = jobs_.heap_of(job);
-    jobs_.erase(job);
-    renew_head(category);
+    all_.erase(job);
+    if (!is_single()) by_category_.erase(job);
   }
 
  private:
-  void renew_head(std::size_t category) {
-    const auto slot = static_cast<std::uint32_t>(category);
-    if (jobs_.empty(category)) {
-      heads_.erase(slot);
-      return;
-    }
-    const Key& least = jobs_.top_key(category);
-    if (heads_.contains(slot)) {
-      if (heads_.key(slot) == least) return;
-      heads_.erase(slot);
-    }
-    heads_.push(slot, least);
-  }
+  bool is_single() const { return by_category_.heap_count() == 1; }
 
-  JobHeaps<Key> jobs_;   // one heap per category
-  JobHeaps<Key> heads_;  // slots are categories that have jobs, keyed by their first
+  JobQueue<Key> all_;
+  JobHeaps<Key> by_category_;
 };
 
 }  // namespace laxity

@@ -23,6 +23,7 @@
 #include "policy/batch_windows.h"
 #include "policy/builtin.h"
 #include "policy/job_heaps.h"
+#include "policy/job_queue.h"
 
 namespace laxity {
 namespace {
@@ -68,10 +69,10 @@ class DeepRt final : public Policy {
     const std::size_t lane_count = 2 * books.system().catalog.categories.size();
     windows_.resize(lane_count);
     frames_ = JobHeaps<FrameKey>(books.capacity(), lane_count);
-    joints_ = JobHeaps<JointKey>(lane_count, 1);
+    joints_ = JobQueue<JointKey>(lane_count);
     members_.resize(books.capacity());
     batches_.resize(books.capacity());  // each has a job at least
-    queue_ = JobHeaps<BatchKey>(books.capacity(), 1);
+    queue_ = JobQueue<BatchKey>(books.capacity());
     free_batches_.reserve(books.capacity());
     for (std::size_t i = books.capacity(); i-- > 0;) free_batches_.push_back(static_cast<std::uint32_t>(i));
   }
@@ -299,8 +300,8 @@ class DeepRt final : public Policy {
   const Books* books_ = nullptr;
   std::vector<BatchWindows> windows_;  // per lane
   JobHeaps<FrameKey> frames_;          // per lane: the open window's
-  JobHeaps<JointKey> joints_;          // slots are lanes
-  JobHeaps<BatchKey> queue_;           // slots are batches: closed windows that wait for an executor
+  JobQueue<JointKey> joints_;          // slots are lanes
+  JobQueue<BatchKey> queue_;           // slots are batches: closed windows that wait for an executor
   std::vector<WindowBatch> batches_;
   std::vector<std::uint32_t> free_batches_;
   std::vector<Member> members_;  // per job slot

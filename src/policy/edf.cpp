@@ -37,7 +37,7 @@ struct LatestStartKey {
   auto operator<=>(const LatestStartKey&) const = default;
 };
 
-/// One decision: O(b log n + log c) for a batch of b, n waiting jobs, c categories; a drop costs O(log n).
+/// One decision: O(b log n + c) for a batch of b > 1, O(log n) for one: n waiting jobs, c categories.
 /// Order: (deadline, release, id); best-effort work after it, by (priority, release, id).
 /// Work whose time was never measured counts as taking none: it is dropped at its deadline, not before.
 class Edf final : public Policy {
@@ -49,7 +49,8 @@ class Edf final : public Policy {
 
   void attach(const Books& books) override {
     books_ = &books;
-    const std::size_t category_count = books.system().catalog.categories.size();
+    // Without batches nobody asks what waits in one category, so all may share a queue.
+    const std::size_t category_count = batch_size_max_ > 1 ? books.system().catalog.categories.size() : 1;
     waiting_ = CategoryQueues<UrgencyKey>(books.capacity(), category_count);
     latest_starts_ = CategoryQueues<LatestStartKey>(books.capacity(), category_count);
   }
@@ -62,7 +63,7 @@ class Edf final : public Policy {
       add(job, late_key(entry.job));
     } else {
       add(job, {Rank::kInTime, deadline(entry.job).since_start().count(), entry.job.release, entry.job.id});
-      latest_starts_.push(job, {latest_start(entry), entry.job.id}, books_->next_category(entry));
+      latest_starts_.push(job, {latest_start(entry), entry.job.id}, queue_of(entry));
     }
   }
   void job_gone(JobIndex job, Instant) override { take(job); }
@@ -97,6 +98,7 @@ class Edf final : public Policy {
     const Rank rank = waiting_.key(head).rank;
     take(head);
     decision.jobs.push_back(head);
+    if (batch_size_max_ == 1) return decision;
     const CategoryId category = books_->next_category(books_->entry(head));
     const std::size_t cap = std::min<std::size_t>(batch_size_max_, books_->system().batch_size_max(category));
     if (cap > 1 && !waiting_.empty(category)) grow(decision, cap, category, rank, now);
@@ -115,7 +117,7 @@ class Edf final : public Policy {
       if (!latest_starts_.contains(job)) continue;
       const JobEntry& entry = books_->entry(job);
       latest_starts_.erase(job);
-      latest_starts_.push(job, {latest_start(entry), entry.job.id}, books_->next_category(entry));
+      latest_starts_.push(job, {latest_start(entry), entry.job.id}, queue_of(entry));
     }
   }
 
@@ -164,9 +166,10 @@ class Edf final : public Policy {
     }
   }
 
-  void add(JobIndex job, const UrgencyKey& key) {
-    waiting_.push(job, key, books_->next_category(books_->entry(job)));
+  CategoryId queue_of(const JobEntry& entry) const {
+    return batch_size_max_ > 1 ? books_->next_category(entry) : CategoryId{0};
   }
+  void add(JobIndex job, const UrgencyKey& key) { waiting_.push(job, key, queue_of(books_->entry(job))); }
   void take(JobIndex job) {
     waiting_.erase(job);
     if (latest_starts_.contains(job)) latest_starts_.erase(job);
@@ -191,7 +194,7 @@ BuiltinPolicy edf_policy() {
            "job is on "
            "time while execution stays within p99; promises nothing before that",
            "George, Rivierre & Spuri 1996; dropping is ours",
-           "O(b log n + log c): batch b, n waiting, c categories", kOptions},
+           "O(b log n + c): batch b, n waiting, c categories; O(log n) without batches", kOptions},
           [](const PolicyOptions& options) -> std::unique_ptr<Policy> {
             return std::make_unique<Edf>(static_cast<std::size_t>(option(options, "batch_size_max")));
           }};

@@ -1,7 +1,7 @@
 // First in, first out: the baseline that most servers are. One job at a time, in order of release, blind to
 // deadlines.
 #include "policy/builtin.h"
-#include "policy/job_heaps.h"
+#include "policy/job_queue.h"
 
 namespace laxity {
 namespace {
@@ -22,7 +22,7 @@ class Fifo final : public Policy {
 
   void attach(const Books& books) override {
     books_ = &books;
-    waiting_ = JobHeaps<ReleaseKey>(books.capacity(), 1);
+    waiting_ = JobQueue<ReleaseKey>(books.capacity());
   }
   void job_ready(JobIndex job, Instant) override {
     const Job& entry = books_->entry(job).job;
@@ -40,7 +40,7 @@ class Fifo final : public Policy {
 
  private:
   const Books* books_ = nullptr;
-  JobHeaps<ReleaseKey> waiting_;
+  JobQueue<ReleaseKey> waiting_;
 };
 
 }  // namespace

@@ -22,26 +22,34 @@ template <typename Key>
 class JobHeaps {
  public:
   JobHeaps() = default;
-  JobHeaps(std::size_t slot_count, std::size_t heap_count) : nodes_(slot_count), roots_(heap_count) {}
+  JobHeaps(std::size_t slot_count, std::size_t heap_count)
+      : keys_(slot_count),
+        links_(slot_count),
+        ranks_(slot_count),
+        heaps_(slot_count, kNoIndex),
+        roots_(heap_count) {}
 
   bool empty(std::size_t heap = 0) const { return roots_[heap].node == kNoIndex; }
   std::size_t size(std::size_t heap = 0) const { return roots_[heap].size; }
   std::size_t heap_count() const { return roots_.size(); }
-  bool contains(JobIndex slot) const { return nodes_[slot].heap != kNoIndex; }
-  std::size_t heap_of(JobIndex slot) const { return nodes_[slot].heap; }
+  bool contains(JobIndex slot) const { return heaps_[slot] != kNoIndex; }
+  std::size_t heap_of(JobIndex slot) const { return heaps_[slot]; }
 
   /// Precondition: not empty.
   JobIndex top(std::size_t heap = 0) const {
     LAXITY_CHECK(!empty(heap));
     return roots_[heap].node;
   }
-  const Key& top_key(std::size_t heap = 0) const { return nodes_[top(heap)].key; }
-  const Key& key(JobIndex slot) const { return nodes_[slot].key; }
+  const Key& top_key(std::size_t heap = 0) const { return keys_[top(heap)]; }
+  const Key& key(JobIndex slot) const { return keys_[slot]; }
 
   /// Precondition: `slot` is in no queue.
   void push(JobIndex slot, const Key& key, std::size_t heap = 0) {
     LAXITY_CHECK(!contains(slot));
-    nodes_[slot] = {key, kNoIndex, kNoIndex, kNoIndex, 1, static_cast<std::uint32_t>(heap)};
+    keys_[slot] = key;
+    links_[slot] = {};
+    ranks_[slot] = 1;
+    heaps_[slot] = static_cast<std::uint32_t>(heap);
     roots_[heap].node = merge(roots_[heap].node, slot);
     ++roots_[heap].size;
   }
@@ -49,20 +57,20 @@ class JobHeaps {
   /// Precondition: `slot` is in a queue.
   void erase(JobIndex slot) {
     LAXITY_CHECK(contains(slot));
-    Node& node = nodes_[slot];
-    const JobIndex parent = node.parent;
-    Root& root = roots_[node.heap];
-    const JobIndex rest = merge(detached(node.left), detached(node.right));
-    if (parent == kNoIndex) {
+    const Links links = links_[slot];
+    Root& root = roots_[heaps_[slot]];
+    const JobIndex rest = merge(links.left, links.right);
+    if (links.parent == kNoIndex) {
       root.node = rest;
     } else {
-      JobIndex& link = nodes_[parent].left == slot ? nodes_[parent].left : nodes_[parent].right;
-      link = rest;
-      if (rest != kNoIndex) nodes_[rest].parent = parent;
-      repair_upwards(parent);
+      Links& above = links_[links.parent];
+      (above.left == slot ? above.left : above.right) = rest;
+      if (rest != kNoIndex) links_[rest].parent = links.parent;
+      for (JobIndex up = links.parent; up != kNoIndex && repair(up); up = links_[up].parent) {
+      }
     }
     --root.size;
-    node.heap = kNoIndex;
+    heaps_[slot] = kNoIndex;
   }
 
   JobIndex pop(std::size_t heap = 0) {
@@ -72,63 +80,58 @@ class JobHeaps {
   }
 
  private:
-  struct Node {
-    Key key{};
+  struct Links {
     JobIndex left = kNoIndex;
     JobIndex right = kNoIndex;
     JobIndex parent = kNoIndex;
-    std::uint32_t rank = 0;  // nodes on the right spine from here
-    std::uint32_t heap = kNoIndex;
   };
   struct Root {
     JobIndex node = kNoIndex;
     std::size_t size = 0;
   };
 
-  std::uint32_t rank(JobIndex slot) const { return slot == kNoIndex ? 0 : nodes_[slot].rank; }
-
-  JobIndex detached(JobIndex slot) {
-    if (slot != kNoIndex) nodes_[slot].parent = kNoIndex;
-    return slot;
-  }
+  unsigned rank(JobIndex slot) const { return slot == kNoIndex ? 0u : ranks_[slot]; }
 
   // Restores "left is at least as deep as right" at `slot`; says whether its rank has changed.
   bool repair(JobIndex slot) {
-    Node& node = nodes_[slot];
-    if (rank(node.left) < rank(node.right)) std::swap(node.left, node.right);
-    const std::uint32_t before = std::exchange(node.rank, rank(node.right) + 1);
-    return before != node.rank;
+    Links& links = links_[slot];
+    if (rank(links.left) < rank(links.right)) std::swap(links.left, links.right);
+    const auto now = static_cast<std::uint8_t>(rank(links.right) + 1);
+    return std::exchange(ranks_[slot], now) != now;
   }
 
-  void repair_upwards(JobIndex slot) {
-    while (slot != kNoIndex && repair(slot)) slot = nodes_[slot].parent;
-  }
-
-  // Merges two trees whose roots have no parent, along their right spines.
+  // Merges two trees along their right spines. The parent of the root is none afterwards.
   JobIndex merge(JobIndex a, JobIndex b) {
-    if (a == kNoIndex) return b;
-    if (b == kNoIndex) return a;
-    if (nodes_[b].key < nodes_[a].key) std::swap(a, b);
+    if (a == kNoIndex || b == kNoIndex) {
+      const JobIndex root = a == kNoIndex ? b : a;
+      if (root != kNoIndex) links_[root].parent = kNoIndex;
+      return root;
+    }
+    if (keys_[b] < keys_[a]) std::swap(a, b);
     const JobIndex root = a;
-    while (nodes_[a].right != kNoIndex) {
-      JobIndex& right = nodes_[a].right;
-      if (nodes_[b].key < nodes_[right].key) {
+    while (links_[a].right != kNoIndex) {
+      JobIndex& right = links_[a].right;
+      if (keys_[b] < keys_[right]) {
         std::swap(right, b);
-        nodes_[right].parent = a;
+        links_[right].parent = a;
       }
       a = right;
     }
-    nodes_[a].right = b;
-    nodes_[b].parent = a;
-    for (JobIndex slot = a;; slot = nodes_[slot].parent) {
+    links_[a].right = b;
+    links_[b].parent = a;
+    for (JobIndex slot = a;; slot = links_[slot].parent) {
       repair(slot);
       if (slot == root) break;
     }
-    nodes_[root].parent = kNoIndex;
+    links_[root].parent = kNoIndex;
     return root;
   }
 
-  std::vector<Node> nodes_;
+  // Apart, so that walking a spine touches few cache lines: ranks of a thousand jobs are a kilobyte.
+  std::vector<Key> keys_;
+  std::vector<Links> links_;
+  std::vector<std::uint8_t> ranks_;  // nodes on the right spine from here: at most 21 with 2^20 slots
+  std::vector<std::uint32_t> heaps_;
   std::vector<Root> roots_;
 };
 

@@ -9,6 +9,7 @@
 #include "policy/batch_windows.h"
 #include "policy/category_queues.h"
 #include "policy/job_heaps.h"
+#include "policy/job_queue.h"
 #include "policy/registry.h"
 
 namespace laxity {
@@ -47,6 +48,36 @@ TEST(JobHeaps, AgreesWithOrderedSetsUnderRandomUse) {
       ASSERT_EQ(heaps.top_key(heap), *sets[heap].begin());
     }
   }
+}
+
+TEST(JobQueue, AgreesWithAnOrderedSetUnderRandomUse) {
+  constexpr std::uint32_t kSlots = 300;
+  Rng rng(1);
+  JobQueue<Key> queue(kSlots);
+  std::set<Key> set;
+  for (int step = 0; step < 200'000; ++step) {
+    const auto job = static_cast<JobIndex>(rng.uniform(0, kSlots - 1));
+    if (queue.contains(job)) {
+      ASSERT_EQ(set.erase(queue.key(job)), 1u);
+      queue.erase(job);
+    } else {
+      const Key key{rng.uniform(0, 50), job};
+      queue.push(job, key);
+      set.insert(key);
+    }
+    ASSERT_EQ(queue.size(), set.size());
+    if (set.empty()) continue;
+    ASSERT_EQ(queue.top_key(), *set.begin());
+    ASSERT_EQ(queue.top(), set.begin()->job);
+  }
+}
+
+TEST(JobQueue, PushingTwiceAndTakingFromEmptyAreBugs) {
+  JobQueue<Key> queue(4);
+  EXPECT_DEATH(queue.top(), "check failed");
+  EXPECT_DEATH(queue.erase(2), "check failed");
+  queue.push(2, {1, 2});
+  EXPECT_DEATH(queue.push(2, {1, 2}), "check failed");
 }
 
 TEST(JobHeaps, AscendingAndDescendingInsertionsLeaveInOrder) {

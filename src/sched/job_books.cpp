@@ -4,8 +4,8 @@ namespace laxity {
 
 JobBooks::JobBooks(SystemModel model)
     : Books(std::move(model)),
-      deadlines(jobs_.size(), 1),
-      segments(jobs_.size(), 1),
+      deadlines(jobs_.size()),
+      segments(jobs_.size()),
       running_(executors_.size()),
       is_inline_(system_.preprocesses_inline()) {}
 

@@ -12,7 +12,7 @@
 #include "base/time.h"
 #include "core/limits.h"
 #include "policy/books.h"
-#include "policy/job_heaps.h"
+#include "policy/job_queue.h"
 
 namespace laxity {
 
@@ -58,8 +58,8 @@ class JobBooks : public Books {
   /// True when the job's segment runs on its own executor, not inside a batch.
   bool takes_segment(const Job& job) const noexcept { return job.needs_preprocess && !is_inline_; }
 
-  JobHeaps<Key> deadlines;  ///< Unsettled jobs that are to be looked at when their deadline comes.
-  JobHeaps<Key> segments;   ///< Jobs that wait for a segment executor.
+  JobQueue<Key> deadlines;  ///< Unsettled jobs that are to be looked at when their deadline comes.
+  JobQueue<Key> segments;   ///< Jobs that wait for a segment executor.
 
   std::size_t ready_count = 0;
   std::size_t alive_count = 0;  ///< Every slot that is not free.

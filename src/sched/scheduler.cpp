@@ -81,6 +81,7 @@ class Scheduler::State {
 
   Instant now;
   CommandBuffer* commands = nullptr;
+  StartBatch start;  // filled anew for each; kept here because clearing its array each time would cost more
   std::uint64_t last_batch = 0;
   std::uint64_t last_plan = 0;
   std::optional<Instant> armed_timer;
@@ -180,12 +181,10 @@ void Scheduler::State::on(const BatchFinished& event) {
   }
   const bool succeeded = event.status == BatchStatus::kSucceeded;
   LAXITY_CHECK(!succeeded || event.confidences.size() == running.jobs.size());
-  const FixedVector<JobIndex, kBatchSizeMax> jobs = running.jobs;
-  const CategoryId category = running.category;
   free_executor(event.executor);
-  policy->batch_finished(category, event.executor, event.status, event.execution_time, now);
-  for (std::size_t n = 0; n < jobs.size(); ++n) {
-    const JobIndex i = jobs[n];
+  policy->batch_finished(running.category, event.executor, event.status, event.execution_time, now);
+  for (std::size_t n = 0; n < running.jobs.size(); ++n) {
+    const JobIndex i = running.jobs[n];
     if (books.job(i).state == JobState::kZombie) {
       forget(i);
     } else if (event.status == BatchStatus::kFailed) {
@@ -220,11 +219,10 @@ void Scheduler::State::on(const ExecutorLost& event) {
   if (executor.batch) {
     RunningBatch& running = books.running(event.executor);
     running.lost = executor.batch;
-    const FixedVector<JobIndex, kBatchSizeMax> jobs = running.jobs;
-    const CategoryId category = running.category;
     free_executor(event.executor);
-    policy->batch_finished(category, event.executor, BatchStatus::kTerminated, now - executor.start, now);
-    for (const JobIndex i : jobs) {
+    policy->batch_finished(running.category, event.executor, BatchStatus::kTerminated, now - executor.start,
+                           now);
+    for (const JobIndex i : running.jobs) {
       if (books.job(i).state == JobState::kZombie) {
         forget(i);
       } else {
@@ -367,7 +365,8 @@ void Scheduler::State::stage_finished(JobIndex i, Confidence confidence) {
   }
 }
 
-// Empties the executor; its jobs are in no batch afterwards, and have been charged for the time in it.
+// Empties the executor: its jobs are in no batch afterwards, and have been charged for the time in it. Who
+// they were stays in `running` until the next start.
 void Scheduler::State::free_executor(ExecutorId id) {
   ExecutorEntry& executor = books.executor(id);
   RunningBatch& running = books.running(id);
@@ -375,7 +374,6 @@ void Scheduler::State::free_executor(ExecutorId id) {
     books.job(i).batch.reset();
     books.job(i).execution_time += now - executor.start;
   }
-  running.jobs.clear();
   running.waited_for_count = 0;
   executor.batch.reset();
 }
@@ -448,12 +446,13 @@ void Scheduler::State::start_batch(ExecutorId id, const Decision& decision) {
   const CategoryId category = books.next_category(books.job(decision.jobs[0]));
   LAXITY_CHECK(count <= books.system().batch_size_max(category));
   const auto batch = static_cast<BatchId>(++last_batch);
-  StartBatch start{};
+  start.jobs.clear();
   start.batch = batch;
   start.executor = id;
   start.category = category;
   RunningBatch& running = books.running(id);
   running.category = category;
+  running.jobs.clear();
   std::uint32_t encoded_count = 0;
   for (const JobIndex i : decision.jobs) {
     LAXITY_CHECK(i < books.capacity());

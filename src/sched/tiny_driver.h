@@ -35,7 +35,7 @@ inline SystemModel toy_system(const std::vector<ToyModel>& models, std::size_t e
   SystemModel system;
   for (const ToyModel& toy : models) {
     Model model;
-    model.name = "m" + std::to_string(system.catalog.models.size());
+    model.name = std::string(1, static_cast<char>('a' + system.catalog.models.size()));
     model.variants.push_back({"full", {}});
     model.mandatory_count = toy.mandatory_count;
     model.has_preprocess = toy.preprocess > Duration::zero();
