@@ -77,6 +77,9 @@ Error expected(std::string_view where, std::string_view what, dom::element found
                           kind_of(found));
 }
 
+/// Where a complaint about an input is. Built only when there is one.
+std::string place_of(const TensorSpec& spec) { return "input '" + spec.name + "'"; }
+
 Error unknown_key(std::string_view where, std::string_view key,
                   std::initializer_list<std::string_view> known) {
   const std::span<const std::string_view> names(known.begin(), known.size());
@@ -273,8 +276,8 @@ struct InferDecoder::State {
   Status read_parameters(dom::element element, InferRequest& request);
   Status read_inputs(dom::array inputs, InferRequest& request);
   Status read_input(dom::element element);
-  Status read_input_parameters(dom::element element, std::string_view where, FoundInput& input);
-  Status read_shape(dom::element element, std::string_view where, FoundInput& input);
+  Status read_input_parameters(dom::element element, const TensorSpec& spec, FoundInput& input);
+  Status read_shape(dom::element element, const TensorSpec& spec, FoundInput& input);
   Result<std::size_t> check_input(std::size_t i, bool& needs_preprocess);
   Result<std::size_t> tensor_memory();
   Status fill(std::size_t i, InferRequest& request, std::byte*& arena);
@@ -494,36 +497,37 @@ Status InferDecoder::State::read_input(dom::element element) {
                             "; expected '" + nearest(*input_name, known) + "'");
   }
   FoundInput& input = found[static_cast<std::size_t>(spec - model.inputs.begin())];
-  const std::string where = "input '" + spec->name + "'";
-  if (input.is_present) return invalid_argument(where + ": expected once, found twice");
+  if (input.is_present) return invalid_argument(place_of(*spec) + ": expected once, found twice");
   input.is_present = true;
 
   for (const auto [key, value] : object) {
     if (key == "name") continue;
     if (key == "datatype") {
-      Result<std::string_view> text = string_of(value, where + ": datatype");
-      if (!text) return text.error();
-      input.type_name = *text;
+      if (value.get(input.type_name) != simdjson::SUCCESS) {
+        return expected(place_of(*spec) + ": datatype", "a string", value);
+      }
     } else if (key == "shape") {
-      if (Status status = read_shape(value, where, input); !status) return status;
+      if (Status status = read_shape(value, *spec, input); !status) return status;
     } else if (key == "data") {
       input.has_data = true;
       input.data = value;
     } else if (key == "parameters") {
-      if (Status status = read_input_parameters(value, where, input); !status) return status;
+      if (Status status = read_input_parameters(value, *spec, input); !status) return status;
     } else {
-      return unknown_key(where, key, {"name", "datatype", "shape", "data", "parameters"});
+      return unknown_key(place_of(*spec), key, {"name", "datatype", "shape", "data", "parameters"});
     }
   }
   if (input.has_data == input.binary_size.has_value()) {
-    return invalid_argument(where + ": expected either 'data' or the parameter 'binary_data_size', found " +
+    return invalid_argument(place_of(*spec) +
+                            ": expected either 'data' or the parameter 'binary_data_size', found " +
                             (input.has_data ? "both" : "neither"));
   }
   if (!input.binary_size) return Unit{};
   if (*input.binary_size > body.size() - binary_cursor) {
     return invalid_argument(
-        where + ": binary_data_size: expected at most the " + std::to_string(body.size() - binary_cursor) +
-        " bytes left behind the JSON part, found " + std::to_string(*input.binary_size) +
+        place_of(*spec) + ": binary_data_size: expected at most the " +
+        std::to_string(body.size() - binary_cursor) + " bytes left behind the JSON part, found " +
+        std::to_string(*input.binary_size) +
         (json_size == body.size() ? "; is Inference-Header-Content-Length missing?" : ""));
   }
   input.binary_offset = binary_cursor;
@@ -531,37 +535,37 @@ Status InferDecoder::State::read_input(dom::element element) {
   return Unit{};
 }
 
-Status InferDecoder::State::read_input_parameters(dom::element element, std::string_view where,
+Status InferDecoder::State::read_input_parameters(dom::element element, const TensorSpec& spec,
                                                   FoundInput& input) {
   dom::object parameters;
   if (element.get(parameters) != simdjson::SUCCESS) {
-    return expected(std::string(where) + ": parameters", "an object", element);
+    return expected(place_of(spec) + ": parameters", "an object", element);
   }
   for (const auto [key, value] : parameters) {
-    if (key != "binary_data_size") return unknown_key(where, key, {"binary_data_size"});
+    if (key != "binary_data_size") return unknown_key(place_of(spec), key, {"binary_data_size"});
     std::uint64_t size = 0;
     if (value.get(size) != simdjson::SUCCESS) {
-      return expected(std::string(where) + ": binary_data_size", "an integer from 0", value);
+      return expected(place_of(spec) + ": binary_data_size", "an integer from 0", value);
     }
     input.binary_size = size;
   }
   return Unit{};
 }
 
-Status InferDecoder::State::read_shape(dom::element element, std::string_view where, FoundInput& input) {
+Status InferDecoder::State::read_shape(dom::element element, const TensorSpec& spec, FoundInput& input) {
   dom::array array;
   if (element.get(array) != simdjson::SUCCESS) {
-    return expected(std::string(where) + ": shape", "an array", element);
+    return expected(place_of(spec) + ": shape", "an array", element);
   }
   input.rank = 0;
   for (const dom::element extent : array) {
     if (input.rank == kRankMax) {
-      return invalid_argument(std::string(where) + ": shape: expected at most " + std::to_string(kRankMax) +
+      return invalid_argument(place_of(spec) + ": shape: expected at most " + std::to_string(kRankMax) +
                               " dimensions, found more");
     }
     std::int64_t value = 0;
     if (extent.get(value) != simdjson::SUCCESS) {
-      return expected(std::string(where) + ": shape", "integers", extent);
+      return expected(place_of(spec) + ": shape", "integers", extent);
     }
     input.extents[input.rank++] = value;
   }
@@ -573,27 +577,27 @@ Result<std::size_t> InferDecoder::State::check_input(std::size_t i, bool& needs_
   FoundInput& input = found[i];
   const LoadedModel& model = codec->model();
   const TensorSpec& spec = model.inputs[i];
-  const std::string where = "input '" + spec.name + "'";
   const bool takes_pictures = i == 0 && model.preprocess.has_value();
   if (takes_pictures && input.type_name == "BYTES") {
     const bool is_list = input.rank == 1 || (input.rank == 2 && input.extents[1] == 1);
     if (!is_list || input.extents[0] < 1) {
-      return invalid_argument(where + ": expected shape [n] for n encoded pictures, found " +
+      return invalid_argument(place_of(spec) + ": expected shape [n] for n encoded pictures, found " +
                               shape_text(input.shape()));
     }
     input.is_encoded = needs_preprocess = true;
     const auto batch = static_cast<std::uint64_t>(input.extents[0]);
     if (!codec->batch_is_free() && batch != 1) {
-      return invalid_argument(where + ": expected one picture a request, found " + std::to_string(batch));
+      return invalid_argument(place_of(spec) + ": expected one picture a request, found " +
+                              std::to_string(batch));
     }
     if (batch > limits.batch_size_max) {
-      return invalid_argument(where + ": expected a batch of at most " +
+      return invalid_argument(place_of(spec) + ": expected a batch of at most " +
                               std::to_string(limits.batch_size_max) + ", found " + std::to_string(batch));
     }
     return static_cast<std::size_t>(batch);
   }
   if (input.type_name != name(spec.type)) {
-    return invalid_argument(where + ": expected datatype " + name(spec.type) +
+    return invalid_argument(place_of(spec) + ": expected datatype " + name(spec.type) +
                             (takes_pictures ? " (or BYTES for encoded pictures)" : "") + ", found " +
                             (input.type_name.empty() ? std::string("none") : quoted(input.type_name)));
   }
@@ -606,30 +610,32 @@ Result<std::size_t> InferDecoder::State::check_input(std::size_t i, bool& needs_
       (has_batch && input.extents[0] < 1)) {
     std::string wanted = shape_text(spec.shape);
     if (has_batch) wanted = spec.shape.empty() ? "[batch]" : "[batch," + wanted.substr(1);
-    return invalid_argument(where + ": expected shape " + wanted + ", found " + shape_text(input.shape()));
+    return invalid_argument(place_of(spec) + ": expected shape " + wanted + ", found " +
+                            shape_text(input.shape()));
   }
   if (has_batch && !codec->batch_is_free() && input.extents[0] != 1) {
-    return invalid_argument(where + ": expected a batch of 1, for which the graph is made, found " +
+    return invalid_argument(place_of(spec) + ": expected a batch of 1, for which the graph is made, found " +
                             std::to_string(input.extents[0]));
   }
   if (has_batch) {
     if (static_cast<std::uint64_t>(input.extents[0]) > limits.batch_size_max) {
-      return invalid_argument(where + ": expected a batch of at most " +
+      return invalid_argument(place_of(spec) + ": expected a batch of at most " +
                               std::to_string(limits.batch_size_max) + ", found " +
                               std::to_string(input.extents[0]));
     }
     batch = static_cast<std::size_t>(input.extents[0]);
   }
   if (__builtin_mul_overflow(batch, spec.size_per_job(), &input.size)) {
-    return invalid_argument(where + ": shape " + shape_text(input.shape()) + " is larger than memory");
+    return invalid_argument(place_of(spec) + ": shape " + shape_text(input.shape()) +
+                            " is larger than memory");
   }
   if (input.binary_size && *input.binary_size != input.size) {
-    return invalid_argument(where + ": binary_data_size: expected " + std::to_string(input.size) +
+    return invalid_argument(place_of(spec) + ": binary_data_size: expected " + std::to_string(input.size) +
                             " bytes for " + name(spec.type) + " " + shape_text(input.shape()) + ", found " +
                             std::to_string(*input.binary_size));
   }
   if (input.has_data && spec.type == DataType::kFp16) {
-    return invalid_argument(where + ": FP16 has no JSON form; send it in binary");
+    return invalid_argument(place_of(spec) + ": FP16 has no JSON form; send it in binary");
   }
   return batch;
 }
@@ -640,16 +646,15 @@ Result<std::size_t> InferDecoder::State::tensor_memory() {
   for (std::size_t i = 0; i < found.size(); ++i) {
     FoundInput& input = found[i];
     const TensorSpec& spec = codec->model().inputs[i];
-    const std::string where = "input '" + spec.name + "'";
     std::size_t size = 0;
     if (input.has_data) {
       dom::array data;
       if (input.data.get(data) != simdjson::SUCCESS) {
-        return expected(where + ": data", "an array", input.data);
+        return expected(place_of(spec) + ": data", "an array", input.data);
       }
       if (input.is_encoded) {
         for (const dom::element picture : data) {
-          Result<std::string_view> text = string_of(picture, where + ": data");
+          Result<std::string_view> text = string_of(picture, "encoded pictures: data");
           if (!text) return text.error();
           size += aligned_up(base64_decoded_size_max(text->size()));  // texts of one document: no overflow
         }
@@ -657,7 +662,7 @@ Result<std::size_t> InferDecoder::State::tensor_memory() {
         // An element takes two characters of JSON at least, so a shape that lies is caught before memory is
         // asked for.
         if (input.size / element_size(spec.type) > json_size) {
-          return invalid_argument(where + ": data: expected " +
+          return invalid_argument(place_of(spec) + ": data: expected " +
                                   std::to_string(input.size / element_size(spec.type)) +
                                   " elements, found fewer");
         }
@@ -667,7 +672,7 @@ Result<std::size_t> InferDecoder::State::tensor_memory() {
       input.needs_copy = true;
       size = input.size;
     }
-    if (!add_to(sum, aligned_up(size))) return invalid_argument(where + ": larger than memory");
+    if (!add_to(sum, aligned_up(size))) return invalid_argument(place_of(spec) + ": larger than memory");
   }
   return sum;
 }
