@@ -1,4 +1,4 @@
-// The round trip of a bare Boost.Beast server on loopback: the floor under every latency number of the server.
+// The round trip of a bare Boost.Beast server on loopback: the floor under the latency numbers of the server.
 //
 //   http_echo_bench [exchanges] [body bytes]
 
