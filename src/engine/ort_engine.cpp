@@ -119,6 +119,14 @@ std::string words_of(OrtStatus* status) {
   return words;
 }
 
+// The wheels of 1.29 and later report home from Linux too, and write a device id into the user's cache folder. A box
+// that serves cameras tells nobody: off before the library is opened, because making the environment already reports.
+// 1.30 knows the first name, later ones the second. A user who sets either is left alone.
+void keep_to_ourselves() {
+  setenv("ORT_DISABLE_TELEMETRY", "1", 0);
+  setenv("ORT_TELEMETRY_DISABLED", "1", 0);
+}
+
 Result<std::shared_ptr<Runtime>> open_runtime(const std::string& library_path) {
   static std::mutex mutex;
   static std::optional<Library> library;
@@ -127,6 +135,7 @@ Result<std::shared_ptr<Runtime>> open_runtime(const std::string& library_path) {
 
   const std::vector<std::string> paths = candidates(library_path);
   if (!library) {
+    keep_to_ourselves();
     Result<Library> opened = open_library(paths);
     if (!opened) return opened.error();
     library = *opened;
@@ -139,6 +148,7 @@ Result<std::shared_ptr<Runtime>> open_runtime(const std::string& library_path) {
     auto runtime = std::make_shared<Runtime>();
     runtime->library = *library;
     runtime->env = Ort::Env(ORT_LOGGING_LEVEL_ERROR, "laxity");
+    runtime->env.DisableTelemetryEvents();
     runtime->memory_info = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
     constexpr int kExtendByWhatIsAskedFor = 1;
     const Ort::ArenaCfg arena(arena_size_max(), kExtendByWhatIsAskedFor, /*initial_chunk_size_bytes=*/-1,
