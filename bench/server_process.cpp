@@ -39,7 +39,7 @@ Result<ServerProcess> ServerProcess::start(const ServerFlags& flags) {
   server.pid_ = ::fork();
   if (server.pid_ == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGTERM);  // a benchmark that is interrupted leaves no server behind
-    cpu_set_t everywhere;  // not where the benchmark keeps its own thread
+    cpu_set_t everywhere;                // not where the benchmark keeps its own thread
     std::memset(&everywhere, 0xff, sizeof everywhere);
     ::sched_setaffinity(0, sizeof everywhere, &everywhere);
     ::dup2(pipe_ends[1], STDERR_FILENO);

@@ -31,8 +31,7 @@ void append_shape(std::string& out, std::optional<std::int64_t> batch, std::span
 }
 
 void append_tensor_metadata(std::string& out, std::string_view tensor_name, DataType type,
-                            std::optional<std::int64_t> batch,
-                            std::span<const std::int64_t> shape) {
+                            std::optional<std::int64_t> batch, std::span<const std::int64_t> shape) {
   out += "{\"name\":";
   append_json_string(out, tensor_name);
   out += ",\"datatype\":\"";
