@@ -119,9 +119,9 @@ std::string words_of(OrtStatus* status) {
   return words;
 }
 
-// The wheels of 1.29 and later report home from Linux too, and write a device id into the user's cache folder.
-// A box that serves cameras tells nobody: off before the library is opened, since making the environment already
-// reports. 1.30 knows the first name, later ones the second. A user who sets either is left alone.
+// The wheels of 1.29 and later report home from Linux too, and write a device id into the user's cache
+// folder. A box that serves cameras tells nobody: off before the library is opened, since making the
+// environment already reports. 1.30 knows the first name, later ones the second. Who sets one is left alone.
 void keep_to_ourselves() {
   setenv("ORT_DISABLE_TELEMETRY", "1", 0);
   setenv("ORT_TELEMETRY_DISABLED", "1", 0);
