@@ -58,7 +58,9 @@ TEST_P(TomlScenarioFile, IsReadAndRunsUnderEveryPolicyIfItBringsItsSystem) {
   if (!scenario.system) return;
   scenario.duration = std::min<Duration>(scenario.duration, 500ms);
   for (const PolicyInfo& policy : policies()) {
-    const auto output = simulate(scenario, *scenario.system, policy.name, {}, scenario.seed, {.audit = true});
+    SimulationOptions options;
+    options.audit = true;
+    const auto output = simulate(scenario, *scenario.system, policy.name, {}, scenario.seed, options);
     ASSERT_TRUE(output) << output.error().message;
     EXPECT_GT(totals(output->result).outcomes[static_cast<int>(Outcome::kOnTime)], 0u) << policy.name;
   }
