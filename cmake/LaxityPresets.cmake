@@ -27,8 +27,8 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   list(APPEND LAXITY_WARNINGS -Wno-maybe-uninitialized)
 endif()
 
-# Nobody steps through a CI build, and line tables are all that a sanitizer's report needs: a fifth of the compile
-# time goes into the rest of the debug information.
+# Nobody steps through a CI build, and line tables are all that a sanitizer's report needs: a fifth of the
+# compile time goes into the rest of the debug information.
 set(_debug -g)
 if(DEFINED ENV{CI} OR LAXITY_PRESET MATCHES "^(asan|tsan)$")
   set(_debug -g1)
