@@ -1,11 +1,14 @@
 // What Laxity adds to one request: HTTP infer on one connection against the sum of a bare echo server's
-// round trip and the engine's own run, all three interleaved in one run and on the same cores.
+// round trip and the engine's own run, all three in one run and on the same cores.
 //
-//   latency_bench [--laxity build/release/bin/laxity] [--model tests/data/models/small] [--rounds 40]
+//   latency_bench [--laxity build/release/bin/laxity] [--model tests/data/models/small] [--rounds 80]
 //
+// Echo and engine alternate exchange by exchange, so that each finds the caches as the other leaves them: an
+// echo in a loop of its own never pays for what a network's weights push out, and a server always does. Then the
+// server has as many exchanges, and so on; while it waits it is stopped (SIGSTOP), for one that polls would take
+// its core from the others.
 // A wake-up of another core costs more than all the parsing, so the placement of threads decides the result:
-// every placement of the table below is measured, sleeping and polling. While echo and engine have their
-// turn the server is stopped (SIGSTOP), for a polling server would take its core from them.
+// every placement of the table below is measured, sleeping and polling.
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -28,8 +31,8 @@
 namespace laxity::bench {
 namespace {
 
-constexpr int kTurns = 50;   // exchanges of one kind before the next kind has its turn
-constexpr int kWarmUps = 5;  // first ones of a turn, not counted: the caches were someone else's
+constexpr int kTurns = 25;   // exchanges before the server, or echo and engine, have their turn again
+constexpr int kWarmUps = 3;  // first ones of a turn, not counted: they find a core that slept or was stopped
 
 struct Placement {
   const char* name;
@@ -169,16 +172,64 @@ class EchoServer {
   std::thread thread_;
 };
 
+/// Runs the engine on a core of its own choice while the client's thread stays, warm, where it is.
+class EngineThread {
+ public:
+  EngineThread(RawModel& raw, int core) : raw_(raw), thread_([this, core] { serve(core); }) {}
+  ~EngineThread() {
+    order_.store(kStop);
+    order_.notify_one();
+    thread_.join();
+  }
+  EngineThread(const EngineThread&) = delete;
+  EngineThread& operator=(const EngineThread&) = delete;
+
+  /// Microseconds of one run; the caller sleeps meanwhile.
+  double run() {
+    order_.store(kRun);
+    order_.notify_one();
+    order_.wait(kRun);
+    return microseconds_;
+  }
+
+ private:
+  static constexpr int kWait = 0, kRun = 1, kStop = 2;
+
+  void serve(int core) {
+    pin_this_thread(core);
+    for (;;) {
+      order_.wait(kWait);
+      if (order_.load() == kStop) return;
+      const std::int64_t begin = now_ns();
+      raw_.run(1);
+      microseconds_ = static_cast<double>(now_ns() - begin) / 1e3;
+      order_.store(kWait);
+      order_.notify_one();
+    }
+  }
+
+  RawModel& raw_;
+  std::atomic<int> order_{kWait};
+  double microseconds_ = 0;
+  std::thread thread_;  // last: it uses all the others
+};
+
 struct Samples {
   std::vector<double> echo, engine, server;  // microseconds
 };
 
+/// Time of `exchange` in microseconds.
 template <typename Exchange>
-void take_turn(std::vector<double>& samples, Exchange exchange) {
-  for (int i = 0; i < kWarmUps + kTurns; ++i) {
-    const std::int64_t begin = now_ns();
-    exchange();
-    if (i >= kWarmUps) samples.push_back(static_cast<double>(now_ns() - begin) / 1e3);
+double timed(Exchange exchange) {
+  const std::int64_t begin = now_ns();
+  exchange();
+  return static_cast<double>(now_ns() - begin) / 1e3;
+}
+
+/// Until a thread that begins to poll again does so.
+void settle() {
+  constexpr std::int64_t kSettleNs = 100'000;
+  for (const std::int64_t end = now_ns() + kSettleNs; now_ns() < end;) {
   }
 }
 
@@ -210,18 +261,26 @@ Result<Samples> measure(const Placement& placement, const ServerFlags& flags, co
   EchoServer echo(placement.network, placement.busy_poll, request.size(), reply);
   PlainClient echo_client(echo.endpoint(), placement.busy_poll);
 
+  EngineThread engine(raw, placement.inline_max_us > 0 ? placement.network : placement.executor);
   Samples samples;
   std::size_t failed = 0;
   for (int round = 0; round < rounds; ++round) {
     ::kill(server.pid(), SIGSTOP);
-    echo.set_turn(true);
-    take_turn(samples.echo, [&] { echo_client.exchange(request); });
-    echo.set_turn(false);
-    pin_this_thread(placement.inline_max_us > 0 ? placement.network : placement.executor);
-    take_turn(samples.engine, [&] { raw.run(1); });
-    pin_this_thread(placement.client);
+    for (int i = 0; i < kWarmUps + kTurns; ++i) {
+      echo.set_turn(true);
+      if (placement.busy_poll) settle();
+      const double echo_us = timed([&] { echo_client.exchange(request); });
+      echo.set_turn(false);
+      const double engine_us = engine.run();
+      if (i < kWarmUps) continue;
+      samples.echo.push_back(echo_us);
+      samples.engine.push_back(engine_us);
+    }
     ::kill(server.pid(), SIGCONT);
-    take_turn(samples.server, [&] { failed += client.exchange(request) != 200; });
+    for (int i = 0; i < kWarmUps + kTurns; ++i) {
+      const double server_us = timed([&] { failed += client.exchange(request) != 200; });
+      if (i >= kWarmUps) samples.server.push_back(server_us);
+    }
   }
   if (failed > 0) std::printf("%zu requests were not answered with 200\n", failed);
   return samples;
@@ -232,7 +291,7 @@ int run(int argc, char** argv) {
       argc, argv,
       {{"--laxity", format("=%s the program under test", default_binary(argv[0]).c_str())},
        {"--model", "=" LAXITY_SOURCE_DIR "/tests/data/models/small folder of a network of 100-300 us"},
-       {"--rounds", "=40 of 50 exchanges of each kind, per placement"}});
+       {"--rounds", "=80 of 25 exchanges of each kind, per placement"}});
   print_machine(argc, argv);
   const std::string path = flags.text("--model");
   const std::string model = path.substr(path.rfind('/') + 1);

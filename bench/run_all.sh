@@ -46,7 +46,7 @@ run() {
 for name in $programs; do
   case "$name" in
     load_bench) run "$name" --seconds "$(seconds 2 5)" ;;
-    latency_bench) run "$name" --rounds "$(seconds 10 40)" ;;
+    latency_bench) run "$name" --rounds "$(seconds 20 80)" ;;
     throughput_bench) run "$name" --seconds "$(seconds 1 3)" ;;
     overload_bench) run "$name" --seconds "$(seconds 5 20)" ;;
     memory_bench) run "$name" --minutes "$(seconds 1 10)" ;;
