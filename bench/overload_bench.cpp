@@ -2,8 +2,8 @@
 // 1.0, 1.2 and 1.5 times the rate of the engine alone, which is measured before and after each of them in
 // the same run.
 //
-//   overload_bench [--laxity build/release/bin/laxity] [--model models/cifar10] [--seconds 20] [--seed 1]
-//                  [--policy edf]
+//   overload_bench [--laxity build/release/bin/laxity] [--model tests/data/models/medium] [--seconds 20]
+//                  [--seed 1] [--policy edf]
 #include <signal.h>
 
 #include <algorithm>
@@ -38,13 +38,14 @@ double raw_rate(RawModel& raw, double seconds) {
 }
 
 int run(int argc, char** argv) {
-  const Flags flags(argc, argv,
-                    {{"--laxity", format("=%s the program under test", default_binary(argv[0]).c_str())},
-                     {"--model", "=" LAXITY_SOURCE_DIR "/models/cifar10 folder of the network"},
-                     {"--seconds", "=20 of each load"},
-                     {"--seed", "=1"},
-                     {"--deadline-ms", "=50"},
-                     {"--policy", "=edf"}});
+  const Flags flags(
+      argc, argv,
+      {{"--laxity", format("=%s the program under test", default_binary(argv[0]).c_str())},
+       {"--model", "=" LAXITY_SOURCE_DIR "/tests/data/models/medium folder of a network of about 6 ms"},
+       {"--seconds", "=20 of each load"},
+       {"--seed", "=1"},
+       {"--deadline-ms", "=50"},
+       {"--policy", "=edf"}});
   print_machine(argc, argv);
   const std::string path = flags.text("--model");
   const std::string model = path.substr(path.rfind('/') + 1);

@@ -80,6 +80,21 @@ def write_small(root):
            [("logits", TensorProto.FLOAT, ["batch", 10])])
 
 
+def write_medium(root):
+    """A convolution network that costs about 6 ms at batch 1 on one core: benchmarks overload a server with it."""
+    g = GraphWriter(7)
+    g.convolution("image", "conv0", 3, 40, 1)
+    g.convolution("conv0", "conv1", 40, 64, 2)
+    g.convolution("conv1", "conv2", 64, 64, 1)
+    g.convolution("conv2", "conv3", 64, 64, 1)
+    g.convolution("conv3", "conv4", 64, 48, 2)
+    g.node("GlobalAveragePool", ["conv4"], ["pooled"])
+    g.node("Flatten", ["pooled"], ["flat"])
+    g.dense("flat", "logits", 48, 10, relu=False)
+    g.save(root / "medium/1/model.onnx", [("image", TensorProto.FLOAT, ["batch", 3, 64, 64])],
+           [("logits", TensorProto.FLOAT, ["batch", 10])])
+
+
 def write_chain(root, name, width_given, width_wanted):
     """Two stages; the chain is broken when the second wants another width than the first gives."""
     folder = root / name
@@ -139,6 +154,7 @@ def main():
     models, bad = root / "models", root / "bad"
     write_tiny(models)
     write_small(models)
+    write_medium(models)
     write_chain(models, "chain_bad", 8, 12)
     write_chain(models, "chain_good", 8, 8)
     write_identity(models)
