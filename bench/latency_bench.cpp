@@ -4,9 +4,9 @@
 //   latency_bench [--laxity build/release/bin/laxity] [--model tests/data/models/small] [--rounds 80]
 //
 // Echo and engine alternate exchange by exchange, so that each finds the caches as the other leaves them: an
-// echo in a loop of its own never pays for what a network's weights push out, and a server always does. Then the
-// server has as many exchanges, and so on; while it waits it is stopped (SIGSTOP), for one that polls would take
-// its core from the others.
+// echo in a loop of its own never pays for what a network's weights push out, and a server always does. Then
+// the server has as many exchanges, and so on; while it waits it is stopped (SIGSTOP), for one that polls
+// would take its core from the others.
 // A wake-up of another core costs more than all the parsing, so the placement of threads decides the result:
 // every placement of the table below is measured, sleeping and polling.
 #include <netinet/in.h>
