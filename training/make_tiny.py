@@ -81,7 +81,7 @@ def write_small(root):
 
 
 def write_medium(root):
-    """A convolution network that costs about 6 ms at batch 1 on one core: benchmarks overload a server with it."""
+    """A convolution network that costs about 6 ms at batch 1 on one core, to overload a server with."""
     g = GraphWriter(7)
     g.convolution("image", "conv0", 3, 40, 1)
     g.convolution("conv0", "conv1", 40, 64, 2)
