@@ -174,7 +174,7 @@ def main():
             try:
                 for scenario in scenarios:
                     document = run_json([laxity, "load", scenario, "--url", server.url, "--json",
-                                         "--connections", str(CONNECTIONS_MAX)])
+                                         "--connections", str(CONNECTIONS_MAX), "--core", "0"])
                     machine = document["machine"]
                     for run in document["runs"]:
                         run["policy"] = policy

@@ -107,6 +107,7 @@ class HttpServer {
   bool is_finishing_ = false;
   bool is_accepting_ = false;
   bool posted_from_here_ = false;
+  const void* last_client_ = nullptr;  ///< Whose request came last: only compared.
 
   std::vector<std::unique_ptr<Connection>> connections_;
   std::vector<Connection*> to_watch_;
