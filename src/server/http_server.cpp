@@ -268,8 +268,8 @@ void HttpServer::infer(Connection& connection, Request& request, std::optional<s
   // A settlement that comes on this thread, from inside post(), is seen at the end of the handler.
   posted_from_here_ = true;
   table_.set_awake(true);
-  // One job at a time always looks alone in the server to the thread that brings it. Only a lone *client*, which
-  // waits for each answer, gains when this thread runs the batch; with several the executor would stand idle.
+  // One job at a time always looks alone in the server to the thread that brings it. Only a lone *client*,
+  // which waits for each answer, gains when this thread runs the batch; with several the executor would idle.
   const bool is_lone_client = request.client == last_client_ && request.jobs.size() == 1;
   last_client_ = request.client;
   const std::size_t count = request.jobs.size();
