@@ -116,7 +116,7 @@ std::vector<T> values_of(const Json& output, std::string_view bytes) {
     }
   } else {
     values.resize(bytes.size() / sizeof(T));
-    std::memcpy(values.data(), bytes.data(), values.size() * sizeof(T));
+    if (!values.empty()) std::memcpy(values.data(), bytes.data(), values.size() * sizeof(T));
   }
   return values;
 }
