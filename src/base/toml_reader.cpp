@@ -18,8 +18,8 @@
 #define TOML_ASSERT(condition) static_assert(true)
 #define TOML_EXCEPTIONS 0
 #define TOML_HEADER_ONLY 1
-// Its tables of white space and letters (3.3) run into TOML_UNREACHABLE for characters such as é: for them the
-// answer is no. Everywhere else the word keeps its meaning.
+// Its tables of white space and letters (3.3) run into TOML_UNREACHABLE for characters such as é: for them
+// the answer is no. Everywhere else the word keeps its meaning.
 #include <toml++/impl/preprocessor.h>
 #undef TOML_UNREACHABLE
 #define TOML_UNREACHABLE return false
