@@ -56,7 +56,12 @@ class TraceSamples {
   Command command() {
     switch (rng_.uniform(0, 7)) {
       case 0:
-        return AnswerTask{id<TaskId>(), coin(), reason(), maybe(duration())};
+        return AnswerTask{id<TaskId>(),     coin(),
+                          reason(),         maybe(duration()),
+                          guarantee(),      maybe(instant()),
+                          coin(),           maybe(id<TaskId>()),
+                          maybe(instant()), maybe(duration()),
+                          maybe(duration())};
       case 1:
         return StartSegment{id<JobId>(), id<ExecutorId>()};
       case 2: {
@@ -103,6 +108,7 @@ class TraceSamples {
   Instant instant() { return Instant::from_start(Duration(duration().count() / 4)); }
   Confidence confidence() { return number<Confidence>(); }
   Reason reason() { return static_cast<Reason>(rng_.uniform(0, kReasonCount - 1)); }
+  Guarantee guarantee() { return static_cast<Guarantee>(rng_.uniform(0, kGuaranteeCount - 1)); }
   JobKind kind() { return static_cast<JobKind>(rng_.uniform(0, 2)); }
 
   Task task() {

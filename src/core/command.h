@@ -16,15 +16,26 @@
 #include "core/ids.h"
 #include "core/limits.h"
 #include "core/outcome.h"
+#include "core/task.h"
 
 namespace laxity {
 
-/// The answer to TaskSubmitted.
+/// The answer to TaskSubmitted, and any later change of it.
 struct AnswerTask {
   TaskId task{};
   bool admitted = false;
-  Reason reason = Reason::kNone;                ///< Which test said no.
+  Reason reason =
+      Reason::kNone;  ///< Which test said no; or why the guarantee of an admitted stream was lost.
   std::optional<Duration> response_time_bound;  ///< Proved, when admitted.
+  Guarantee guarantee = Guarantee::kNone;
+  std::optional<Instant> guaranteed_until;  ///< Frames released before it are promised; none: all.
+  bool is_provisional = false;              ///< Until frame 0 fixes the phase.
+  // Evidence of a refusal; and what would have been admitted: the best found on a grid, verified by the same
+  // test.
+  std::optional<TaskId> failing_task;      ///< Whose frame would have been late.
+  std::optional<Instant> failing_at;       ///< That frame's deadline.
+  std::optional<Duration> deadline_offer;  ///< Smallest relative deadline found, all else as asked.
+  std::optional<Duration> period_offer;    ///< Smallest period found, all else as asked.
   bool operator==(const AnswerTask&) const = default;
 };
 /// Run the CPU segment of one job.

@@ -1,6 +1,7 @@
 // The words of the wire and the trace for the small enumerations.
 #include "core/job.h"
 #include "core/outcome.h"
+#include "core/task.h"
 
 namespace laxity {
 
@@ -68,6 +69,28 @@ const char* name(Reason reason) noexcept {
       return "admission_demand";
     case Reason::kAdmissionBusy:
       return "admission_busy";
+    case Reason::kTooManyStreams:
+      return "too_many_streams";
+    case Reason::kUnknownStream:
+      return "unknown_stream";
+    case Reason::kFasterThanContract:
+      return "faster_than_contract";
+  }
+  return "unknown";
+}
+
+const char* name(Guarantee guarantee) noexcept {
+  switch (guarantee) {
+    case Guarantee::kNone:
+      return "none";
+    case Guarantee::kNominal:
+      return "nominal";
+    case Guarantee::kPlan:
+      return "plan";
+    case Guarantee::kPlanRolling:
+      return "plan-rolling";
+    case Guarantee::kDemand:
+      return "demand";
   }
   return "unknown";
 }

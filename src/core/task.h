@@ -10,6 +10,18 @@
 
 namespace laxity {
 
+/// What an admitted stream may rely on (docs/analysis/).
+enum class Guarantee : std::uint8_t {
+  kNone,     ///< Nothing was promised: the policy has no admission, or the promise was lost.
+  kNominal,  ///< Holds when execution times equal the table and frames come as predicted (DeepRT's test).
+  kPlan,     ///< A plan serves all its frames, for arrivals within jitter and executions within the table.
+  kPlanRolling,  ///< As kPlan, up to `guaranteed_until`, which moves on; a loss is told beforehand.
+  kDemand,       ///< Proved for ever and for any phase.
+};
+inline constexpr int kGuaranteeCount = 5;
+/// "none", "nominal", "plan", "plan-rolling", "demand".
+const char* name(Guarantee guarantee) noexcept;
+
 struct Task {
   TaskId id{};
   ModelId model{};
@@ -21,6 +33,7 @@ struct Task {
   std::optional<Instant> first_release;      ///< r0; none until frame 0 anchors it.
   std::optional<std::uint64_t> frame_count;  ///< None: endless.
   std::uint32_t miss_rate_bound_ppm = 0;     ///< zeta in parts per million.
+  Guarantee guarantee = Guarantee::kNone;    ///< What is asked for; kNone: whatever the policy gives.
 
   bool operator==(const Task&) const = default;
 };

@@ -10,6 +10,7 @@
 #include "core/event.h"
 #include "core/job.h"
 #include "core/system_model.h"
+#include "core/task.h"
 
 namespace laxity {
 
@@ -47,12 +48,38 @@ struct ExecutorEntry {
   bool is_idle() const noexcept { return !is_lost && !batch && !segment; }
 };
 
+/// A stream contract that was asked for, and what has come of it.
+struct StreamEntry {
+  enum class State : std::uint8_t {
+    kFree,
+    kAsked,  ///< Its admission is not answered yet.
+    kAdmitted,
+  };
+  State state = State::kFree;
+  Task task;                     ///< `first_release` is set once frame 0 has fixed it.
+  std::uint64_t next_frame = 0;  ///< One past the highest frame that has come.
+  std::uint64_t came = 0;        ///< Bit i: frame next_frame - 1 - i has come.
+  std::uint64_t frames = 0;      ///< Accepted.
+  std::uint64_t early = 0;       ///< Of these, before r: treated as if they came at r.
+  std::uint64_t late = 0;        ///< Of these, after r + J: served without a promise.
+  std::uint64_t too_fast = 0;    ///< Refused.
+
+  /// r of frame k. Precondition: anchored.
+  Instant release(std::uint64_t k) const {
+    return *task.first_release + static_cast<std::int64_t>(k) * task.min_inter_arrival;
+  }
+  bool is_late(std::uint64_t k, Instant arrival) const {
+    return arrival > release(k) + task.release_jitter_max;
+  }
+};
+
 class Books {
  public:
   explicit Books(SystemModel model)
       : system_(std::move(model)),
         jobs_(system_.limits.queue_length_max),
-        executors_(system_.executors.size()) {}
+        executors_(system_.executors.size()),
+        streams_(system_.limits.streams_max) {}
 
   const SystemModel& system() const noexcept { return system_; }
   const JobEntry& entry(JobIndex i) const {
@@ -61,6 +88,16 @@ class Books {
   }
   std::size_t capacity() const noexcept { return jobs_.size(); }
   std::span<const ExecutorEntry> executors() const noexcept { return executors_; }
+  /// By slot; entries of state kFree hold nothing.
+  std::span<const StreamEntry> streams() const noexcept { return streams_; }
+  /// A stream lives at `id modulo streams_max`.
+  std::size_t stream_slot(TaskId id) const noexcept { return index(id) % streams_.size(); }
+  /// Null: never asked for, refused or gone.
+  const StreamEntry* stream(TaskId id) const noexcept {
+    if (streams_.empty()) return nullptr;
+    const StreamEntry& entry = streams_[stream_slot(id)];
+    return entry.state != StreamEntry::State::kFree && entry.task.id == id ? &entry : nullptr;
+  }
 
   /// Category of the job's next stage. Precondition: it has one left.
   CategoryId next_category(const JobEntry& entry) const {
@@ -83,6 +120,7 @@ class Books {
   SystemModel system_;
   std::vector<JobEntry> jobs_;
   std::vector<ExecutorEntry> executors_;
+  std::vector<StreamEntry> streams_;
 };
 
 }  // namespace laxity

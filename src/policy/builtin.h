@@ -14,6 +14,7 @@ struct BuiltinPolicy {
   std::unique_ptr<Policy> (*make)(const PolicyOptions& options) = nullptr;
 };
 
+BuiltinPolicy laxity_policy();
 BuiltinPolicy fifo_policy();
 BuiltinPolicy edf_policy();
 BuiltinPolicy deeprt_policy();

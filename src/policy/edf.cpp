@@ -16,26 +16,10 @@
 #include <algorithm>
 
 #include "policy/builtin.h"
-#include "policy/category_queues.h"
+#include "policy/urgency_queue.h"
 
 namespace laxity {
 namespace {
-
-enum class Rank : std::uint8_t { kInTime, kLateSoft, kBestEffort };
-
-struct UrgencyKey {
-  Rank rank{};
-  std::int64_t urgency = 0;  // the deadline; among best-effort work the priority
-  Instant release;
-  JobId id{};
-  auto operator<=>(const UrgencyKey&) const = default;
-};
-
-struct LatestStartKey {
-  Instant latest_start;
-  JobId id{};
-  auto operator<=>(const LatestStartKey&) const = default;
-};
 
 /// One decision: O(b log n + c) for a batch of b > 1, O(log n) for one: n waiting jobs, c categories.
 /// Order: (deadline, release, id); best-effort work after it, by (priority, release, id).
@@ -47,56 +31,25 @@ class Edf final : public Policy {
   std::string_view name() const noexcept override { return "edf"; }
   PolicyTraits traits() const noexcept override { return {true, true, true}; }
 
+  // Without batches nobody asks what waits in one category.
   void attach(const Books& books) override {
     books_ = &books;
-    // Without batches nobody asks what waits in one category, so all may share a queue.
-    const std::size_t category_count = batch_size_max_ > 1 ? books.system().catalog.categories.size() : 1;
-    waiting_ = CategoryQueues<UrgencyKey>(books.capacity(), category_count);
-    latest_starts_ = CategoryQueues<LatestStartKey>(books.capacity(), category_count);
+    waiting_.attach(books, batch_size_max_ > 1, false);
   }
 
-  void job_ready(JobIndex job, Instant now) override {
-    const JobEntry& entry = books_->entry(job);
-    if (entry.job.kind == JobKind::kBestEffort) {
-      add(job, {Rank::kBestEffort, entry.job.priority, entry.job.release, entry.job.id});
-    } else if (entry.job.kind == JobKind::kSoft && latest_start(entry) < now) {
-      add(job, late_key(entry.job));
-    } else {
-      add(job, {Rank::kInTime, deadline(entry.job).since_start().count(), entry.job.release, entry.job.id});
-      latest_starts_.push(job, {latest_start(entry), entry.job.id}, queue_of(entry));
-    }
-  }
-  void job_gone(JobIndex job, Instant) override { take(job); }
+  void job_ready(JobIndex job, Instant now) override { waiting_.push(job, now); }
+  void job_gone(JobIndex job, Instant) override { waiting_.erase(job); }
 
   // Wakes when the tightest waiting job turns hopeless, so that its client hears the bad news early.
-  Decision review(Instant now, bool) override {
-    Decision decision;
-    while (!latest_starts_.empty() && latest_starts_.top_key().latest_start < now && !decision.jobs.full()) {
-      const JobIndex job = latest_starts_.top();
-      const JobEntry& entry = books_->entry(job);
-      take(job);
-      if (entry.job.kind == JobKind::kFirm) {
-        decision.jobs.push_back(job);
-      } else {
-        add(job, late_key(entry.job));
-      }
-    }
-    if (!decision.jobs.empty()) {
-      decision.kind = Decision::Kind::kDrop;
-      decision.reason = Reason::kDroppedHopeless;
-    } else if (!latest_starts_.empty()) {
-      decision.wait_until = latest_starts_.top_key().latest_start + 1ns;
-    }
-    return decision;
-  }
+  Decision review(Instant now, bool) override { return waiting_.review(now); }
 
   Decision decide(ExecutorId, Instant now) override {
     Decision decision;
     if (waiting_.empty()) return decision;
     decision.kind = Decision::Kind::kStart;
     const JobIndex head = waiting_.top();
-    const Rank rank = waiting_.key(head).rank;
-    take(head);
+    const UrgencyRank rank = waiting_.key(head).rank;
+    waiting_.erase(head);
     decision.jobs.push_back(head);
     if (batch_size_max_ == 1) return decision;
     const CategoryId category = books_->next_category(books_->entry(head));
@@ -109,48 +62,17 @@ class Edf final : public Policy {
   bool continue_to_next_stage(JobIndex job, Instant now) override {
     const JobEntry& entry = books_->entry(job);
     const bool has_answer = entry.stages_done >= books_->mandatory_count(entry);
-    return !has_answer || !entry.job.absolute_deadline || now <= latest_start(entry);
+    return !has_answer || !entry.job.absolute_deadline || now <= waiting_.latest_start(entry);
   }
 
-  void tables_changed(Instant) override {
-    for (JobIndex job = 0; job < books_->capacity(); ++job) {
-      if (!latest_starts_.contains(job)) continue;
-      const JobEntry& entry = books_->entry(job);
-      latest_starts_.erase(job);
-      latest_starts_.push(job, {latest_start(entry), entry.job.id}, queue_of(entry));
-    }
-  }
+  void tables_changed(Instant) override { waiting_.tables_changed(); }
 
  private:
-  static Instant deadline(const Job& job) { return *job.absolute_deadline; }
-  static UrgencyKey late_key(const Job& job) {
-    return {Rank::kLateSoft, deadline(job).since_start().count(), job.release, job.id};
-  }
-
-  // When the job has to start, alone, to have its mandatory stages done in time; with those done, its next
-  // stage.
-  Instant latest_start(const JobEntry& entry) const {
-    const std::uint32_t up_to = std::max(books_->mandatory_count(entry), entry.stages_done + 1);
-    return deadline(entry.job) - books_->system().table.overheads.reply_p99 - books_->remaining(entry, up_to);
-  }
-
-  // When the job's next stage has to be over. Later than everything for jobs that cannot be on time anyway.
-  Instant latest_finish(const JobEntry& entry, Rank rank) const {
-    if (rank != Rank::kInTime) return Instant::latest();
-    const SystemModel& system = books_->system();
-    const Variant& variant = system.catalog.models[index(entry.job.model)].variants[entry.job.variant];
-    Instant latest = deadline(entry.job) - system.table.overheads.reply_p99;
-    for (std::uint32_t stage = entry.stages_done + 1; stage < books_->mandatory_count(entry); ++stage) {
-      latest = latest - system.planned(variant.stages[stage], 1, 0);
-    }
-    return latest;
-  }
-
-  void grow(Decision& decision, std::size_t cap, CategoryId category, Rank rank, Instant now) {
+  void grow(Decision& decision, std::size_t cap, CategoryId category, UrgencyRank rank, Instant now) {
     const SystemModel& system = books_->system();
     const JobEntry& head = books_->entry(decision.jobs[0]);
-    const Instant in_time = latest_finish(head, rank);
-    const auto elsewhere = latest_starts_.top_key_elsewhere(category);
+    const Instant in_time = waiting_.latest_finish(head, rank);
+    const auto elsewhere = waiting_.latest_start_elsewhere(category);
     std::uint32_t encoded_count = head.encoded ? 1 : 0;
     Instant finish = now + system.planned(category, 1, encoded_count);
     while (decision.jobs.size() < cap && !waiting_.empty(category)) {
@@ -160,25 +82,15 @@ class Edf final : public Policy {
       const Instant longer = now + system.planned(category, size, encoded_count);
       if (longer > in_time) return;
       if (elsewhere && finish <= elsewhere->latest_start && longer > elsewhere->latest_start) return;
-      take(next);
+      waiting_.erase(next);
       decision.jobs.push_back(next);
       finish = longer;
     }
   }
 
-  CategoryId queue_of(const JobEntry& entry) const {
-    return batch_size_max_ > 1 ? books_->next_category(entry) : CategoryId{0};
-  }
-  void add(JobIndex job, const UrgencyKey& key) { waiting_.push(job, key, queue_of(books_->entry(job))); }
-  void take(JobIndex job) {
-    waiting_.erase(job);
-    if (latest_starts_.contains(job)) latest_starts_.erase(job);
-  }
-
   const std::size_t batch_size_max_;
   const Books* books_ = nullptr;
-  CategoryQueues<UrgencyKey> waiting_;
-  CategoryQueues<LatestStartKey> latest_starts_;  // jobs of rank kInTime only
+  UrgencyQueue waiting_;
 };
 
 constexpr PolicyOption kOptions[] = {

@@ -80,11 +80,25 @@ class Policy {
   /// A job has finished a stage and has another: true runs it too, false answers with this exit.
   virtual bool continue_to_next_stage(JobIndex /*job*/, Instant /*now*/) { return true; }
 
-  /// May this stream be promised? Policies without admission accept and promise nothing.
-  virtual AnswerTask answer_task(const Task& task, Instant /*now*/) {
-    return {task.id, true, Reason::kNone, {}};
+  /// May this stream be promised? None: `later_answer` will tell. Policies without admission accept and
+  /// promise nothing. While a stream is in the books its id is not used again.
+  virtual std::optional<AnswerTask> answer_task(const Task& task, Instant /*now*/) {
+    AnswerTask accepted;
+    accepted.task = task.id;
+    accepted.admitted = true;
+    return accepted;
   }
+  /// Asked after each event until it says none: answers that took their time, and changes of what an admitted
+  /// stream may rely on. A stream that is refused is forgotten; one that is admitted stays so until it is
+  /// removed.
+  virtual std::optional<AnswerTask> later_answer(Instant /*now*/) { return std::nullopt; }
+  /// Frame 0 (or the first that came) has fixed the phase of a stream submitted without one: see
+  /// `Books::stream(task)->task.first_release`. Comes before the frame's job_ready.
+  virtual void task_anchored(TaskId, Instant /*now*/) {}
+  /// The stream has left; called while it is still in the books, and also for one not answered yet.
   virtual void task_removed(TaskId, Instant /*now*/) {}
+  /// Frames released before it are promised; later than everything: all. None: nothing is. For state pages.
+  virtual std::optional<Instant> guaranteed_until(TaskId) const { return std::nullopt; }
 
   // Planning beside the scheduler. At most one computation is outstanding.
   /// Asked after each event when none is outstanding: a node budget if a plan is wanted now. The policy takes

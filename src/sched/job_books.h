@@ -11,6 +11,7 @@
 #include "base/fixed_vector.h"
 #include "base/time.h"
 #include "core/limits.h"
+#include "core/outcome.h"
 #include "policy/books.h"
 #include "policy/job_queue.h"
 
@@ -41,6 +42,12 @@ class JobBooks : public Books {
   RunningBatch& running(ExecutorId id) { return running_[index(id)]; }
   const RunningBatch& running(ExecutorId id) const { return running_[index(id)]; }
   LatencyTable& table() { return system_.table; }
+  StreamEntry* stream_entry(TaskId id) { return const_cast<StreamEntry*>(stream(id)); }
+  /// Takes the stream in as kAsked. kNone, or why it cannot be.
+  Reason open_stream(const Task& task);
+  /// Fixes the phase by the first frame, numbers a frame that has no number, and makes its kind and deadline
+  /// those of its contract. Returns kNone or why the frame is refused; `is_anchored_now`: it fixed the phase.
+  Reason bind_frame(Job& job, Instant now, bool& is_anchored_now);
   std::size_t executor_count() const noexcept { return executors_.size(); }
 
   /// The slot of a job that is not settled yet. None: unknown, settled or forgotten.

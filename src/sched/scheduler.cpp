@@ -47,8 +47,8 @@ class Scheduler::State {
   std::uint64_t plan_budget = 0;
 
  private:
-  void on(const TaskSubmitted& event) { commands->push(policy->answer_task(event.task, now)); }
-  void on(const TaskRemoved& event) { policy->task_removed(event.task, now); }
+  void on(const TaskSubmitted& event);
+  void on(const TaskRemoved& event);
   void on(const JobReleased& event);
   void on(const JobCancelled& event);
   void on(const SegmentFinished& event);
@@ -60,7 +60,8 @@ class Scheduler::State {
   void on(const ShutdownStarted&);
   void on(const TimerFired&) { armed_timer.reset(); }
 
-  std::optional<Reason> refusal(const Job& job) const;
+  void answer_task(const AnswerTask& answer);
+  std::optional<Reason> refusal(Job& job);
   void make_ready(JobIndex i);
   void leave_waiting(JobIndex i);
   void settle(JobIndex i, Outcome outcome, Reason reason);
@@ -98,27 +99,61 @@ void Scheduler::State::handle(Instant at, const Event& event, CommandBuffer& buf
   settle_due();
   start_segments();
   ask_policy(std::holds_alternative<TimerFired>(event));
+  while (const auto answer = policy->later_answer(now)) answer_task(*answer);
   ask_for_plan();
   set_timer();
   if (options.audit) audit(books, *policy, counters, now, armed_timer);
 }
 
-std::optional<Reason> Scheduler::State::refusal(const Job& job) const {
+void Scheduler::State::on(const TaskSubmitted& event) {
+  const Task& task = event.task;
+  LAXITY_CHECK(task.min_inter_arrival > Duration::zero() && task.relative_deadline > Duration::zero());
+  LAXITY_CHECK(task.release_jitter_max >= Duration::zero());
+  AnswerTask refusal;
+  refusal.task = task.id;
+  refusal.reason = is_shutting_down ? Reason::kShuttingDown : books.open_stream(task);
+  if (refusal.reason != Reason::kNone) {
+    commands->push(refusal);
+  } else if (const auto answer = policy->answer_task(task, now)) {
+    answer_task(*answer);
+  }
+}
+
+void Scheduler::State::on(const TaskRemoved& event) {
+  StreamEntry* stream = books.stream_entry(event.task);
+  if (stream == nullptr) return;
+  policy->task_removed(event.task, now);
+  stream->state = StreamEntry::State::kFree;
+}
+
+void Scheduler::State::answer_task(const AnswerTask& answer) {
+  StreamEntry* stream = books.stream_entry(answer.task);
+  LAXITY_CHECK(stream != nullptr && (answer.admitted || stream->state == StreamEntry::State::kAsked));
+  stream->state = answer.admitted ? StreamEntry::State::kAdmitted : StreamEntry::State::kFree;
+  commands->push(answer);
+}
+
+std::optional<Reason> Scheduler::State::refusal(Job& job) {
   if (is_shutting_down) return Reason::kShuttingDown;
   if (slot(job.id) >= books.capacity()) return Reason::kQueueFull;
   if (!books.has_batch_executor()) return Reason::kExecutorLost;
   if (books.takes_segment(job) && !books.has_segment_executor()) return Reason::kExecutorLost;
-  return std::nullopt;
+  if (!job.task) return std::nullopt;
+  bool is_anchored_now = false;
+  const Reason reason = books.bind_frame(job, now, is_anchored_now);
+  if (is_anchored_now) policy->task_anchored(*job.task, now);
+  return reason == Reason::kNone ? std::nullopt : std::optional(reason);
 }
 
 void Scheduler::State::on(const JobReleased& event) {
-  const Job& job = event.job;
+  Job job = event.job;
   const Catalog& catalog = books.system().catalog;
   LAXITY_CHECK(index(job.model) < catalog.models.size());
   LAXITY_CHECK(job.variant < catalog.models[index(job.model)].variants.size());
-  LAXITY_CHECK(job.kind == JobKind::kBestEffort || job.absolute_deadline);
   ++counters.released;
-  if (const auto reason = refusal(job)) {
+  const auto reason = refusal(job);
+  LAXITY_CHECK(reason || job.kind == JobKind::kBestEffort || job.absolute_deadline);
+  if (reason) {
     ++counters.settled[static_cast<int>(Outcome::kRejected)];
     SettleJob answer{};
     answer.job = job.id;

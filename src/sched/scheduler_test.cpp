@@ -393,6 +393,8 @@ TEST(Scheduler, StreamsAreAcceptedWithoutAPromiseByPoliciesWithoutAdmission) {
   ByHand hand(toy_system({{{6ms}}}), policy("edf"));
   Task task;
   task.id = TaskId{4};
+  task.min_inter_arrival = 10ms;
+  task.relative_deadline = 10ms;
   const auto* answer = hand.feed<AnswerTask>(0ms, TaskSubmitted{task});
   ASSERT_NE(answer, nullptr);
   EXPECT_EQ(answer->task, TaskId{4});

@@ -8,6 +8,7 @@ constexpr WireStatus kOk{200, GrpcCode::kOk, false};
 constexpr WireStatus kBadRequest{400, GrpcCode::kInvalidArgument, false};
 constexpr WireStatus kMissing{404, GrpcCode::kNotFound, false};
 constexpr WireStatus kTooBig{413, GrpcCode::kResourceExhausted, false};
+constexpr WireStatus kTooFast{429, GrpcCode::kResourceExhausted, true};
 constexpr WireStatus kGone{499, GrpcCode::kCancelled, false};
 constexpr WireStatus kBroken{500, GrpcCode::kInternal, false};
 constexpr WireStatus kBusy{503, GrpcCode::kUnavailable, true};
@@ -29,7 +30,12 @@ WireStatus unanswered(Reason reason, WireStatus otherwise) noexcept {
     case Reason::kAdmissionPlan:
     case Reason::kAdmissionDemand:
     case Reason::kAdmissionBusy:
+    case Reason::kTooManyStreams:
       return kBusy;
+    case Reason::kUnknownStream:
+      return kMissing;
+    case Reason::kFasterThanContract:
+      return kTooFast;
     case Reason::kClientGone:
       return kGone;
     case Reason::kEngineFailed:
@@ -158,6 +164,12 @@ const char* sentence(Reason reason) noexcept {
       return "not admitted: the demand test failed";
     case Reason::kAdmissionBusy:
       return "too many admissions are waiting";
+    case Reason::kTooManyStreams:
+      return "there are as many streams as limits.streams_max allows";
+    case Reason::kUnknownStream:
+      return "no such stream, or it is for another model";
+    case Reason::kFasterThanContract:
+      return "the stream sends faster than its contract";
   }
   return "no reason was recorded";
 }
@@ -166,6 +178,8 @@ const char* http_phrase(int status) noexcept {
   switch (status) {
     case 200:
       return "OK";
+    case 201:
+      return "Created";
     case 400:
       return "Bad Request";
     case 404:

@@ -22,6 +22,13 @@ void CommandHash::fold(const AnswerTask& c) noexcept {
   word(c.admitted);
   word(bits_of(c.reason));
   word(bits(c.response_time_bound.value_or(Duration(-1))));
+  word(bits_of(c.guarantee));
+  word(c.guaranteed_until ? bits(c.guaranteed_until->since_start()) : 1);
+  word(c.is_provisional);
+  word(c.failing_task ? bits_of(*c.failing_task) : ~std::uint64_t{0});
+  word(c.failing_at ? bits(c.failing_at->since_start()) : 1);
+  word(bits(c.deadline_offer.value_or(Duration(-1))));
+  word(bits(c.period_offer.value_or(Duration(-1))));
 }
 void CommandHash::fold(const StartSegment& c) noexcept {
   word(bits_of(c.job));

@@ -121,6 +121,7 @@ class Workload final : public World {
         client_jobs_(closed_loop_.client_count()),
         allocator_(system.limits.queue_length_max),
         alive_(system.limits.queue_length_max),
+        promises_(tasks_.size()),
         is_inline_(system.preprocesses_inline()) {
     records_.reserve(planned_.size());
   }
@@ -134,7 +135,8 @@ class Workload final : public World {
       const Instant last =
           first_release(spec) + static_cast<std::int64_t>(tasks_[i].frame_count) * spec.period;
       later(Instant::from_start(spec.start), kTaskRank, {Due::Kind::kSubmit, i, {}});
-      later(last + spec.jitter, kTaskRank, {Due::Kind::kRemove, i, {}});
+      // The client leaves when its last answer is due: a stream that leaves gives its promise up.
+      later(last + spec.jitter + spec.deadline->maximum, kTaskRank, {Due::Kind::kRemove, i, {}});
     }
     for (std::uint32_t i = 0; i < scenario_.faults.size(); ++i) {
       later(scenario_.faults[i].at, kTaskRank, {Due::Kind::kFault, i, {}});
@@ -159,6 +161,7 @@ class Workload final : public World {
   }
 
   std::uint64_t commands_hash() const noexcept { return hash_.value(); }
+  const std::vector<Promise>& promises() const noexcept { return promises_; }
   std::size_t unsettled_count() const noexcept { return unsettled_count_; }
 
   std::optional<Instant> next_release() const override {
@@ -231,6 +234,7 @@ class Workload final : public World {
   void cancel_oldest(std::uint32_t count, Instant now);
   void settle(const SettleJob& answer, Instant now);
   void leave(JobId id);
+  void note_promise(const AnswerTask& answer, Instant now);
   Duration slowed(Instant now, Duration time, std::uint32_t jobs);
   const OracleTable* oracle(std::uint32_t task) const {
     const std::size_t model = index(tasks_[task].model);
@@ -255,6 +259,7 @@ class Workload final : public World {
   std::vector<JobRecord> records_;
   CommandHash hash_;
   VirtualLoop* loop_ = nullptr;
+  std::vector<Promise> promises_;  // index: task
   bool is_inline_;
   std::vector<std::uint32_t> cancelled_;  // scratch
 
@@ -453,8 +458,21 @@ void Workload::decided(Instant now, const CommandBuffer& commands) {
       ResolvedTask& asked = tasks_.at(index(task->task));
       asked.answer = task->admitted ? TaskAnswer::kAdmitted : TaskAnswer::kRefused;
       asked.refusal = task->reason;
+      note_promise(*task, now);
     }
   }
+}
+
+// A rolling promise moves on in silence as long as it can: only a loss is told, before it happens.
+void Workload::note_promise(const AnswerTask& answer, Instant now) {
+  Promise& promise = promises_.at(index(answer.task));
+  if (!answer.admitted || answer.guarantee == Guarantee::kNone || answer.is_provisional) {
+    if (promise.guarantee != Guarantee::kNone) promise.until = std::min(promise.until, now);
+    return;
+  }
+  if (promise.guarantee == Guarantee::kNone) promise = {answer.guarantee, now, Instant::latest()};
+  const bool is_loss = answer.reason != Reason::kNone;
+  if (is_loss) promise.until = std::min(promise.until, answer.guaranteed_until.value_or(now));
 }
 
 void Workload::settle(const SettleJob& answer, Instant now) {
@@ -532,6 +550,7 @@ Result<SimulationOutput> simulate(const Scenario& scenario, const SystemModel& s
   output.counters = loop.scheduler().counters();
   output.end = loop.now();
   output.commands_hash = workload.commands_hash();
+  output.promises = workload.promises();
   output.result = std::move(workload).result();
   output.result.policy = policy;
   output.result.seed = seed;

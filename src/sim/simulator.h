@@ -37,10 +37,18 @@ struct SimulationOptions {
   std::uint64_t (*clock_ns)() = nullptr;  ///< Measures each call when set; lives with the caller.
 };
 
+/// What a policy has said of one task: frames with r in [from, until) are promised.
+struct Promise {
+  Guarantee guarantee = Guarantee::kNone;  ///< kNone: nothing is, or not any more.
+  Instant from;
+  Instant until = Instant::latest();
+};
+
 struct SimulationOutput {
   RunResult result;
   SchedulerCounters counters;
   Instant end;                      ///< Of the last event.
+  std::vector<Promise> promises;    ///< By task; those of policies that promise nothing say kNone.
   std::uint64_t commands_hash = 0;  ///< Over every command in order: equal runs have equal hashes.
 };
 

@@ -22,6 +22,36 @@ class Draw {
  public:
   explicit Draw(std::uint64_t seed) : rng_(seed) {}
 
+  SwarmCase promises() {
+    SwarmCase made = all();
+    made.policy = "laxity";
+    made.policy_options.clear();
+    made.scenario.faults.clear();
+    made.scenario.duration = time(100ms, 600ms);
+    SystemModel& system = *made.scenario.system;
+    system.limits.plan_frames_max = static_cast<std::size_t>(number(100, 2000));
+    system.limits.queue_length_max = 256;
+    const std::int64_t stream_count = number(1, 6);
+    for (std::int64_t i = 0; i < stream_count; ++i) {
+      TaskSpec stream = task(i, stream_count, system);
+      stream.name = "s" + std::to_string(i);
+      stream.arrival = Arrival::kPeriodic;
+      stream.asks_stream = true;
+      stream.kind = chance(80) ? JobKind::kFirm : JobKind::kSoft;
+      stream.jitter = chance(70) ? time(0ns, stream.period / 2) : Duration::zero();
+      stream.phase = time(0ns, stream.period);
+      const Duration deadline = stream.period * number(20, 200) / 100 + 1ms;
+      stream.deadline = DeadlineRange{deadline, deadline};
+      stream.frames = static_cast<std::uint64_t>(number(1, 80));
+      stream.start = time(0ns, made.scenario.duration / 2);
+      made.scenario.tasks.push_back(stream);
+    }
+    made.options.execution.mode = chance(50) ? ExecutionMode::kPlanned : ExecutionMode::kUniform;
+    made.options.execution.slows_after_idle = false;
+    system.table.overheads.wake_p99 = made.options.wake;
+    return made;
+  }
+
   SwarmCase all() {
     SwarmCase made;
     made.scenario.name = "swarm";
@@ -185,6 +215,14 @@ class Draw {
   Rng rng_;
 };
 
+bool keeps_to_the_table(const SwarmCase& made) {
+  const SimulationOptions& options = made.options;
+  const bool is_exact =
+      options.execution.mode == ExecutionMode::kPlanned || options.execution.mode == ExecutionMode::kUniform;
+  return made.scenario.faults.empty() && is_exact && !options.execution.slows_after_idle &&
+         options.wake <= made.scenario.system->table.overheads.wake_p99;
+}
+
 /// What must hold of a run beyond what the audit and the loop have checked on the way. Empty: all held.
 std::string violated(const SwarmCase& made, const SimulationOutput& output) {
   const Scenario& scenario = made.scenario;
@@ -219,12 +257,34 @@ std::string violated(const SwarmCase& made, const SimulationOutput& output) {
       return "edf started a firm job that then missed, although every time stayed within the table";
     }
   }
-  return "";
+  return broken_promise(made, output);
 }
 
 }  // namespace
 
 SwarmCase swarm_case(std::uint64_t seed) { return Draw(seed).all(); }
+SwarmCase promise_case(std::uint64_t seed) { return Draw(seed).promises(); }
+
+// The client sends frame k somewhere in [r, r + J]; a frame sent at `intended` has r in [intended - J,
+// intended].
+std::string broken_promise(const SwarmCase& made, const SimulationOutput& output) {
+  if (!keeps_to_the_table(made)) return "";
+  for (const JobRecord& record : output.result.jobs) {
+    const Promise& promise = output.promises[record.task];
+    const TaskSpec& task = made.scenario.tasks[record.task];
+    const bool is_proved = promise.guarantee == Guarantee::kPlan ||
+                           promise.guarantee == Guarantee::kPlanRolling ||
+                           promise.guarantee == Guarantee::kDemand;
+    if (!is_proved || task.arrival != Arrival::kPeriodic) continue;
+    const Instant arrival = record.intended + made.options.ingress;
+    if (arrival - task.jitter < promise.from || arrival >= promise.until) continue;
+    if (record.server_on_time == true) continue;
+    return "a promised frame of " + task.name + " sent at " +
+           std::to_string(record.intended.since_start().count()) + " ns was " + name(record.outcome) + " (" +
+           name(record.reason) + ")";
+  }
+  return "";
+}
 
 std::optional<std::string> run_swarm_seed(std::uint64_t seed, SwarmReport& report) {
   (void)std::snprintf(reproduce_line, sizeof reproduce_line,

@@ -19,6 +19,14 @@ struct SwarmCase {
 };
 SwarmCase swarm_case(std::uint64_t seed);
 
+/// A case of streams that ask for a promise, with work beside them that does not; nothing leaves what the
+/// promise covers: no faults, executions within the table, arrivals within jitter.
+SwarmCase promise_case(std::uint64_t seed);
+
+/// The first promised frame that was not answered in time, in words. Empty: every promise was kept, or the
+/// case leaves what promises cover.
+std::string broken_promise(const SwarmCase& made, const SimulationOutput& output);
+
 struct SwarmFailure {
   std::uint64_t seed = 0;
   std::string message;  ///< What did not hold.

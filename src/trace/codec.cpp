@@ -116,6 +116,7 @@ struct EventWriter {
     w.optional("first_release_ns", t.first_release);
     w.optional("frame_count", t.frame_count);
     w.field("miss_rate_bound_ppm", t.miss_rate_bound_ppm);
+    w.word("guarantee", name(t.guarantee));
   }
   void operator()(const TaskRemoved& e) const {
     w.word("kind", "task_removed");
@@ -181,6 +182,13 @@ struct CommandWriter {
     w.field("admitted", c.admitted);
     w.word("reason", name(c.reason));
     w.optional("response_time_bound_ns", c.response_time_bound);
+    w.word("guarantee", name(c.guarantee));
+    w.optional("guaranteed_until_ns", c.guaranteed_until);
+    w.field("is_provisional", c.is_provisional);
+    w.optional("failing_task", c.failing_task);
+    w.optional("failing_at_ns", c.failing_at);
+    w.optional("deadline_offer_ns", c.deadline_offer);
+    w.optional("period_offer_ns", c.period_offer);
   }
   void operator()(const StartSegment& c) const {
     w.word("kind", "start_segment");
@@ -437,6 +445,13 @@ Reason reason(Reader& r) {
   return Reason::kNone;
 }
 
+Guarantee guarantee(Reader& r) {
+  return r.word(
+      "guarantee",
+      {Guarantee::kNone, Guarantee::kNominal, Guarantee::kPlan, Guarantee::kPlanRolling, Guarantee::kDemand},
+      name);
+}
+
 Event task_submitted(Reader& r) {
   Task t;
   t.id = r.id<TaskId>("task");
@@ -449,6 +464,7 @@ Event task_submitted(Reader& r) {
   if (r.has("first_release_ns")) t.first_release = r.instant("first_release_ns");
   if (r.has("frame_count")) t.frame_count = r.integer<std::uint64_t>("frame_count");
   t.miss_rate_bound_ppm = r.integer<std::uint32_t>("miss_rate_bound_ppm");
+  t.guarantee = guarantee(r);
   return TaskSubmitted{t};
 }
 
@@ -527,12 +543,26 @@ Command settle_job(Reader& r) {
   return c;
 }
 
+Command answer_task(Reader& r) {
+  AnswerTask c;
+  c.task = r.id<TaskId>("task");
+  c.admitted = r.boolean("admitted");
+  c.reason = reason(r);
+  if (r.has("response_time_bound_ns")) c.response_time_bound = r.duration("response_time_bound_ns");
+  c.guarantee = guarantee(r);
+  if (r.has("guaranteed_until_ns")) c.guaranteed_until = r.instant("guaranteed_until_ns");
+  c.is_provisional = r.boolean("is_provisional");
+  if (r.has("failing_task")) c.failing_task = r.id<TaskId>("failing_task");
+  if (r.has("failing_at_ns")) c.failing_at = r.instant("failing_at_ns");
+  if (r.has("deadline_offer_ns")) c.deadline_offer = r.duration("deadline_offer_ns");
+  if (r.has("period_offer_ns")) c.period_offer = r.duration("period_offer_ns");
+  return c;
+}
+
 std::optional<Command> read_command(Reader& r) {
   const std::string kind = r.text("kind");
   if (kind == "answer_task") {
-    AnswerTask c{r.id<TaskId>("task"), r.boolean("admitted"), reason(r), std::nullopt};
-    if (r.has("response_time_bound_ns")) c.response_time_bound = r.duration("response_time_bound_ns");
-    return c;
+    return answer_task(r);
   }
   if (kind == "start_segment") return StartSegment{r.id<JobId>("job"), r.id<ExecutorId>("executor")};
   if (kind == "start_batch") return start_batch(r);

@@ -1,0 +1,162 @@
+#include "policy/plan_workshop.h"
+
+#include <algorithm>
+
+namespace laxity {
+namespace {
+
+// Counter-offers are the best found on a grid of 1 ms for the deadline and 5 % for the period, with so many
+// tests each.
+constexpr int kOfferTestsMax = 12;
+constexpr Duration kDeadlineStep = 1ms;
+constexpr std::int64_t kPeriodSteps = 20;  // 5 % of the period asked for
+
+bool is_endless(const PlannedStream& stream) { return !stream.end; }
+
+}  // namespace
+
+PlanWorkshop::PlanWorkshop(std::size_t frames_max, std::size_t streams_max, std::size_t executor_count,
+                           std::size_t categories_max)
+    : frames_max_(frames_max), maker_(frames_max, categories_max), plan_(frames_max) {
+  for (std::size_t e = 0; e < executor_count; ++e) {
+    snapshots.emplace_back(frames_max);
+    snapshots.back().streams.reserve(streams_max + 1);
+  }
+  planned_.reserve(streams_max + 1);
+}
+
+std::uint64_t PlanWorkshop::compute(std::uint64_t node_budget) {
+  evidence_ = {};
+  deadline_offer_.reset();
+  period_offer_.reset();
+  found_ = question == Question::kExtend ? try_plan(snapshots[executor], std::nullopt, node_budget)
+                                         : admit(node_budget);
+  if (found_) return plan_.hash();
+  return evidence_.frame ? evidence_.frame->number + 1 : 1;
+}
+
+// Best fit: the fullest executor that still takes the candidate; of equals the first.
+bool PlanWorkshop::admit(std::uint64_t node_budget) {
+  std::optional<std::uint32_t> tried;  // the last one, which is the emptiest in the end
+  const auto comes_after = [this](std::uint32_t a, std::uint32_t b) {
+    const std::int64_t fuller = snapshots[a].utilisation_ppm, emptier = snapshots[b].utilisation_ppm;
+    return fuller > emptier || (fuller == emptier && a < b);
+  };
+  for (;;) {
+    std::optional<std::uint32_t> next;
+    for (std::uint32_t e = 0; e < snapshots.size(); ++e) {
+      if (!snapshots[e].is_usable || (tried && !comes_after(*tried, e))) continue;
+      if (!next || comes_after(e, *next)) next = e;
+    }
+    if (!next) break;
+    tried = next;
+    executor = *next;
+    if (try_plan(snapshots[*next], candidate, node_budget)) return true;
+    evidence_ = maker_.evidence();
+  }
+  if (tried && wants_offers) {
+    const PlanEvidence evidence = evidence_;
+    find_offers(snapshots[*tried]);
+    evidence_ = evidence;
+  }
+  return false;
+}
+
+// Finite streams are planned to their last frame, as long as the plan has room: a proof for life.
+bool PlanWorkshop::try_plan(const Snapshot& from, const std::optional<PlannedStream>& added,
+                            std::uint64_t node_budget) {
+  const bool is_finite =
+      !(added && is_endless(*added)) && std::none_of(from.streams.begin(), from.streams.end(), is_endless);
+  bool is_cut = false;
+  if (is_finite) {
+    const bool is_planned = try_plan_until(from, added, Instant::latest(), node_budget, is_cut);
+    if (!is_cut) return is_planned;
+  }
+  return try_plan_until(from, added, horizon, node_budget, is_cut);
+}
+
+bool PlanWorkshop::try_plan_until(const Snapshot& from, const std::optional<PlannedStream>& added,
+                                  Instant until, std::uint64_t node_budget, bool& is_cut) {
+  std::vector<PlanFrame>& frames = maker_.frames();
+  frames.clear();
+  for (std::size_t j = 0; j < from.plan.batch_count(); ++j) {
+    for (const PlanFrame& frame : from.plan.frames(from.plan.batch(j))) frames.push_back(frame);
+  }
+  const std::size_t kept_count = frames.size();
+  Instant cut_at = until;
+  planned_.clear();
+  const auto add = [&](const PlannedStream& stream) {
+    planned_.push_back(stream);
+    planned_.back().next = append_frames(stream, until, frames_max_, frames, &cut_at);
+  };
+  for (const PlannedStream& stream : from.streams) add(stream);
+  if (added) add(*added);
+  is_cut = cut_at < until;
+  // A plan without room for the whole of a finite life proves less far; the caller asks again.
+  if (is_cut && until == Instant::latest()) return false;
+  plan_horizon_ = cut_at;
+  // A finite horizon admits too much: what is admitted for longer than the plan has to bear a margin.
+  const bool needs_margin = added && until < Instant::latest();
+  if (maker_.make(times, needs_margin ? padded_times : times, from.free_at, node_budget, plan_)) return true;
+  if (added) return false;
+  // The order that holds is kept, and only what is new goes behind it.
+  frames.clear();
+  Instant again_cut_at = until;
+  for (const PlannedStream& stream : from.streams) {
+    append_frames(stream, until, frames_max_ - kept_count, frames, &again_cut_at);
+  }
+  if (again_cut_at != cut_at) return false;
+  plan_ = from.plan;
+  return maker_.extend(times, from.free_at, plan_);
+}
+
+void PlanWorkshop::find_offers(const Snapshot& from) {
+  const PlannedStream asked = *candidate;
+  deadline_offer_ = least_deadline(from, asked);
+  period_offer_ = least_period(from, asked);
+}
+
+// Doubles the steps until one fits, then halves the gap.
+std::optional<Duration> PlanWorkshop::least_deadline(const Snapshot& from, const PlannedStream& asked) {
+  std::int64_t fails = 0, fits = 0;  // steps
+  int tests = 0;
+  const auto is_admitted = [&](std::int64_t steps) {
+    ++tests;
+    PlannedStream tried = asked;
+    tried.deadline += steps * kDeadlineStep;
+    return try_plan(from, tried, 0);
+  };
+  for (std::int64_t steps = 1; tests < kOfferTestsMax && fits == 0; steps *= 2) {
+    (is_admitted(steps) ? fits : fails) = steps;
+  }
+  while (fits > fails + 1 && tests < kOfferTestsMax) {
+    const std::int64_t middle = fails + (fits - fails) / 2;
+    (is_admitted(middle) ? fits : fails) = middle;
+  }
+  if (fits == 0) return std::nullopt;
+  return asked.deadline + fits * kDeadlineStep;
+}
+
+std::optional<Duration> PlanWorkshop::least_period(const Snapshot& from, const PlannedStream& asked) {
+  const Duration step = std::max<Duration>(asked.period / kPeriodSteps, 1ns);
+  std::int64_t fails = 0, fits = 0;  // steps
+  int tests = 0;
+  const auto is_admitted = [&](std::int64_t steps) {
+    ++tests;
+    PlannedStream tried = asked;
+    tried.period += steps * step;
+    return try_plan(from, tried, 0);
+  };
+  for (std::int64_t steps = 1; tests < kOfferTestsMax && fits == 0 && steps <= 40 * kPeriodSteps;
+       steps *= 2) {
+    (is_admitted(steps) ? fits : fails) = steps;
+  }
+  while (fits > fails + 1 && tests < kOfferTestsMax) {
+    const std::int64_t middle = fails + (fits - fails) / 2;
+    (is_admitted(middle) ? fits : fails) = middle;
+  }
+  if (fits == 0) return std::nullopt;
+  return asked.period + fits * step;
+}
+
+}  // namespace laxity
