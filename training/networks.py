@@ -194,7 +194,7 @@ CIFAR10 = Recipe(
     mean=(0.4914, 0.4822, 0.4465), std=(0.2470, 0.2435, 0.2616),
     flips=True, shift=2, brightness=0.0, turn=0.0, zoom=0.0,
     sizes=(16,) * 6 + (24,) * 4 + (32,) * 2, epochs_decay=11, rate=0.2, distillation_from=4,
-    refitted_exits={0: (4, 128), 1: (4, 128), 2: (2, 128)},
+    refitted_exits={0: (4, 128), 1: (4, 128)},
 )
 
 GTSRB = Recipe(
@@ -202,7 +202,7 @@ GTSRB = Recipe(
     mean=(0.34, 0.31, 0.32), std=(0.27, 0.26, 0.27),
     flips=False, shift=3, brightness=0.4, turn=8.0, zoom=0.12,
     sizes=(16,) * 3 + (24,) * 4 + (32,) * 2, epochs_decay=8, rate=0.1,
-    smoothing=0.05, refitted_exits={0: (4, 128), 1: (4, 128), 2: (4, 128)},
+    smoothing=0.05, refitted_exits={0: (4, 128), 1: (4, 128)},
 )
 
 RECIPES = {"cifar10": CIFAR10, "gtsrb": GTSRB}
