@@ -202,7 +202,8 @@ PolicyOptions draw_options(const PolicyInfo& info, Rng& rng) {
     if (rng.chance(1, 2)) continue;
     // Times in a range that matters here; the rest of theirs is only "very long".
     const bool is_time = option.name.ends_with("_us");
-    options[std::string(option.name)] = rng.uniform(option.minimum, is_time ? 50'000 : option.maximum);
+    const std::int64_t high = is_time ? std::max<std::int64_t>(option.minimum, 50'000) : option.maximum;
+    options[std::string(option.name)] = rng.uniform(option.minimum, high);
   }
   return options;
 }

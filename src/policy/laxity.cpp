@@ -867,6 +867,11 @@ bool LaxityPolicy::adopt(Instant now) {
   if (!plan.is_valid(*free)) return false;
   std::swap(e.plan, plan);
   e.horizon = w.plan_horizon();
+  // A full plan buffer may reach less far than the time between two extensions.
+  if (e.horizon < Instant::latest()) {
+    const Duration half = (e.horizon - now) / 2;
+    e.retry_at = now + std::clamp<Duration>(half, 1ms, options_.extension_period);
+  }
   for (const PlannedStream& planned : w.planned()) streams_[planned.id].planned = planned;
   return true;
 }
