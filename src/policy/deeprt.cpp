@@ -1,5 +1,5 @@
 // DeepRT without its admission: batching in time windows, and EDF of batches by window deadline. [Yang,
-// Nahrstedt, Guo & Zhou, SEC 2021]; analysis/batch_windows.h has the windows and Theorem 1.
+// Nahrstedt, Guo & Zhou, SEC 2021]; policy/batch_windows.h has the windows and Theorem 1.
 //
 // At a joint all frames of the window become one batch with deadline joint + W, split at the cap. Batches run
 // one at a time per executor, earliest deadline first; ties by release, then in order of forming. Where we go
@@ -20,7 +20,7 @@
 // tests that every batch can meet its window deadline; that is admission, and it comes with streams.
 #include <algorithm>
 
-#include "analysis/batch_windows.h"
+#include "policy/batch_windows.h"
 #include "policy/builtin.h"
 #include "policy/job_heaps.h"
 #include "policy/job_queue.h"

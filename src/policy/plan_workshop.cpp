@@ -9,9 +9,26 @@ namespace {
 // tests each.
 constexpr int kOfferTestsMax = 12;
 constexpr Duration kDeadlineStep = 1ms;
-constexpr std::int64_t kPeriodSteps = 20;  // 5 % of the period asked for
+constexpr std::int64_t kPeriodSteps = 20;     // 5 % of the period asked for
+constexpr std::int64_t kPeriodTimesMax = 40;  // a stream so much slower is another stream
 
 bool is_endless(const PlannedStream& stream) { return !stream.end; }
+
+/// The fewest steps found that are admitted: doubled until some are, then the gap is halved.
+template <typename IsAdmitted>
+std::optional<std::int64_t> least_steps(std::int64_t steps_max, IsAdmitted is_admitted) {
+  std::int64_t fails = 0, fits = 0;
+  int tests = 0;
+  for (std::int64_t steps = 1; tests < kOfferTestsMax && fits == 0 && steps <= steps_max;
+       ++tests, steps *= 2) {
+    (is_admitted(steps) ? fits : fails) = steps;
+  }
+  for (; fits > fails + 1 && tests < kOfferTestsMax; ++tests) {
+    const std::int64_t middle = fails + (fits - fails) / 2;
+    (is_admitted(middle) ? fits : fails) = middle;
+  }
+  return fits > 0 ? std::optional(fits) : std::nullopt;
+}
 
 }  // namespace
 
@@ -116,47 +133,23 @@ void PlanWorkshop::find_offers(const Snapshot& from) {
   period_offer_ = least_period(from, asked);
 }
 
-// Doubles the steps until one fits, then halves the gap.
 std::optional<Duration> PlanWorkshop::least_deadline(const Snapshot& from, const PlannedStream& asked) {
-  std::int64_t fails = 0, fits = 0;  // steps
-  int tests = 0;
-  const auto is_admitted = [&](std::int64_t steps) {
-    ++tests;
+  const auto steps = least_steps(INT64_MAX / 2, [&](std::int64_t tried_steps) {
     PlannedStream tried = asked;
-    tried.deadline += steps * kDeadlineStep;
+    tried.deadline += tried_steps * kDeadlineStep;
     return try_plan(from, tried, 0);
-  };
-  for (std::int64_t steps = 1; tests < kOfferTestsMax && fits == 0; steps *= 2) {
-    (is_admitted(steps) ? fits : fails) = steps;
-  }
-  while (fits > fails + 1 && tests < kOfferTestsMax) {
-    const std::int64_t middle = fails + (fits - fails) / 2;
-    (is_admitted(middle) ? fits : fails) = middle;
-  }
-  if (fits == 0) return std::nullopt;
-  return asked.deadline + fits * kDeadlineStep;
+  });
+  return steps ? std::optional(asked.deadline + *steps * kDeadlineStep) : std::nullopt;
 }
 
 std::optional<Duration> PlanWorkshop::least_period(const Snapshot& from, const PlannedStream& asked) {
   const Duration step = std::max<Duration>(asked.period / kPeriodSteps, 1ns);
-  std::int64_t fails = 0, fits = 0;  // steps
-  int tests = 0;
-  const auto is_admitted = [&](std::int64_t steps) {
-    ++tests;
+  const auto steps = least_steps(kPeriodTimesMax * kPeriodSteps, [&](std::int64_t tried_steps) {
     PlannedStream tried = asked;
-    tried.period += steps * step;
+    tried.period += tried_steps * step;
     return try_plan(from, tried, 0);
-  };
-  for (std::int64_t steps = 1; tests < kOfferTestsMax && fits == 0 && steps <= 40 * kPeriodSteps;
-       steps *= 2) {
-    (is_admitted(steps) ? fits : fails) = steps;
-  }
-  while (fits > fails + 1 && tests < kOfferTestsMax) {
-    const std::int64_t middle = fails + (fits - fails) / 2;
-    (is_admitted(middle) ? fits : fails) = middle;
-  }
-  if (fits == 0) return std::nullopt;
-  return asked.period + fits * step;
+  });
+  return steps ? std::optional(asked.period + *steps * step) : std::nullopt;
 }
 
 }  // namespace laxity

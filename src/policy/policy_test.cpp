@@ -5,8 +5,8 @@
 #include <set>
 #include <vector>
 
-#include "analysis/batch_windows.h"
 #include "base/rng.h"
+#include "policy/batch_windows.h"
 #include "policy/category_queues.h"
 #include "policy/job_heaps.h"
 #include "policy/job_queue.h"

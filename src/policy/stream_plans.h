@@ -32,7 +32,7 @@ struct StreamPlan {
   TaskId id{};
   bool was_promised = false;  ///< Admitted once: a failure to plan it again is told, and tried again later.
   bool loss_is_announced = false;
-  bool is_roomless = false;  ///< Promised once, in no plan, and not asked for at present.
+  bool is_displaced = false;  ///< Promised once, in no plan, and not asked for at present.
   std::uint32_t executor = 0;
   PlannedStream planned;          ///< `next`: one past the last frame in the plan.
   std::uint64_t next_wanted = 0;  ///< First frame that the next plan may promise: earlier ones have come.

@@ -47,7 +47,6 @@ class UrgencyQueue {
 
   bool empty() const { return waiting_.empty(); }
   bool empty(CategoryId category) const { return waiting_.empty(category); }
-  bool contains(JobIndex job) const { return waiting_.contains(job); }
   JobIndex top() const { return waiting_.top(); }
   JobIndex top(CategoryId category) const { return waiting_.top(category); }
   const UrgencyKey& key(JobIndex job) const { return waiting_.key(job); }
@@ -73,7 +72,8 @@ class UrgencyQueue {
     if (latest_starts_.contains(job)) latest_starts_.erase(job);
   }
 
-  /// Policy::review: hopeless firm jobs are dropped, hopeless soft ones go behind all others.
+  /// Policy::review: hopeless firm jobs are dropped, hopeless soft ones go behind all
+  /// that can still be on time.
   Decision review(Instant now) {
     Decision decision;
     while (!latest_starts_.empty() && latest_starts_.top_key().latest_start < now && !decision.jobs.full()) {

@@ -36,7 +36,10 @@ Reason JobBooks::bind_frame(Job& job, Instant now, bool& is_anchored_now) {
     return Reason::kFasterThanContract;
   };
   const std::uint64_t k = job.frame ? *job.frame : stream->next_frame;
-  if (k > UINT32_MAX || (task.frame_count && k >= *task.frame_count)) return refuse();
+  // Beyond what 64-bit nanoseconds can tell, a frame is further ahead than any contract.
+  const auto frames_told = static_cast<std::uint64_t>(Duration::max() / 4 / task.min_inter_arrival);
+  if (k > std::min<std::uint64_t>(UINT32_MAX, frames_told)) return refuse();
+  if (task.frame_count && k >= *task.frame_count) return refuse();
   if (!task.first_release) {
     const auto elapsed = static_cast<std::int64_t>(k) * task.min_inter_arrival;
     stream->task.first_release = now - task.release_jitter_max - elapsed;
