@@ -82,8 +82,12 @@ bool Strand::drain_some(StrandHolder& holder) noexcept {
       deliver(now, TimerFired{}, holder);
       continue;
     }
-    // Finishes first: they rank before everything else that may have come in the same moment.
-    if (const Event* event = internal_.front()) {
+    // Finishes first: they rank before everything else that may have come in the same moment. But a shutdown
+    // comes after whatever was posted before it: nothing is posted any more once it is under way.
+    const Event* event = internal_.front();
+    const bool waits_for_posted =
+        event != nullptr && std::holds_alternative<ShutdownStarted>(*event) && external_.front() != nullptr;
+    if (event != nullptr && !waits_for_posted) {
       // The timer thread's note that one is due, found above unless it was just replaced by a later one.
       if (!std::holds_alternative<TimerFired>(*event) || (timer_at_ && *timer_at_ <= now)) {
         deliver(now, *event, holder);

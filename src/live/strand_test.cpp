@@ -89,6 +89,17 @@ TEST_F(StrandTest, FinishesComeBeforeWhatElseWaits) {
   EXPECT_TRUE(is<JobReleased>(2));
 }
 
+TEST_F(StrandTest, ShutdownComesAfterWhatWasPostedBeforeIt) {
+  ASSERT_TRUE(strand.push_external(released(1, 1s)));
+  strand.push_internal(ShutdownStarted{});
+  clock.at = 10ns;
+  drain();
+  ASSERT_EQ(trace.calls.size(), 2U);
+  EXPECT_TRUE(is<JobReleased>(0));
+  EXPECT_TRUE(is<ShutdownStarted>(1));
+  EXPECT_EQ(scheduler.job_count(), 1U);  // accepted, and it still has a chance
+}
+
 TEST_F(StrandTest, EventThatComesTooLateForItsRank_IsStampedLater) {
   clock.at = 5ns;
   ASSERT_TRUE(strand.push_external(released(1)));
