@@ -82,6 +82,7 @@ class NullRunner final : public StageRunner {
     return std::span(memory_).subspan(job * sizeof(float), sizeof(float));
   }
   void bind_single_input(std::size_t, ConstJobBytes) override {}
+  void unbind_single_inputs() override {}
   Status run(std::size_t) override { return Unit{}; }
   ConstJobBytes output(std::size_t, std::size_t job) const override {
     return std::span(memory_).subspan(job * sizeof(float), sizeof(float));

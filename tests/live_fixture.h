@@ -97,9 +97,10 @@ class ToyRunner final : public StageRunner {
     return std::as_writable_bytes(std::span(in_).subspan(job * kToyWidth, kToyWidth));
   }
   void bind_single_input(std::size_t, ConstJobBytes bytes) override { bound_ = bytes; }
+  void unbind_single_inputs() override { bound_ = {}; }
   Status run(std::size_t batch_size) override {
     if (!bound_.empty()) std::memcpy(in_.data(), bound_.data(), bound_.size());
-    bound_ = {};
+    unbind_single_inputs();
     gate_.change([this] { is_terminated_ = false; });
     if (!gate_.pass(is_terminated_)) return Error{ErrorCode::kUnavailable, "terminated"};
     for (std::size_t i = 0; i < batch_size * kToyWidth; ++i) {

@@ -109,11 +109,12 @@ class EmulatedRunner final : public StageRunner {
     LAXITY_CHECK(bytes.size() == stage_.spec.inputs.at(input).size_per_job());
     is_single_bound_ = true;
   }
+  void unbind_single_inputs() override { is_single_bound_ = false; }
 
   Status run(std::size_t batch_size) override {
     LAXITY_CHECK(batch_size >= 1 && batch_size <= batch_size_max_);
     LAXITY_CHECK(!is_single_bound_ || batch_size == 1);
-    is_single_bound_ = false;
+    unbind_single_inputs();
     const auto work =
         device_->options().table.typical(stage_.category, static_cast<std::uint32_t>(batch_size));
     LAXITY_CHECK(work.has_value());

@@ -71,6 +71,8 @@ class StageRunner {
   /// Binds memory of the caller as input `input` of a batch of one instead of the batch buffer: no copy at
   /// all. Holds for the next run() only; `bytes` must outlive it and be aligned for the element type.
   virtual void bind_single_input(std::size_t input, ConstJobBytes bytes) = 0;
+  /// Takes every bind_single_input back, for a batch that will not be run. No effect when there is none.
+  virtual void unbind_single_inputs() = 0;
 
   /// Runs a batch of `batch_size` jobs. Blocks. Errors: kInternal with the engine's words; kUnavailable when
   /// terminated. Never throws.

@@ -189,6 +189,14 @@ TYPED_TEST(EngineContract, SingleInputBindingHoldsForOneRun) {
   EXPECT_TRUE(runner->run(2)) << "the binding must be gone";
 }
 
+TYPED_TEST(EngineContract, SingleInputThatIsTakenBackDoesNotReachTheNextBatch) {
+  const auto runner = this->load(this->under_test.small());
+  std::vector<float> picture(3 * 32 * 32, 0.5F);
+  runner->bind_single_input(0, std::as_bytes(std::span(picture)));
+  runner->unbind_single_inputs();
+  EXPECT_TRUE(runner->run(2)) << "the binding must be gone";
+}
+
 TYPED_TEST(EngineContract, TerminateWithoutARunDoesNotTouchTheNext) {
   const auto runner = this->load(this->under_test.small());
   runner->terminate();

@@ -468,6 +468,10 @@ class OrtRunner final : public StageRunner {
     single_is_bound_ = true;
   }
 
+  void unbind_single_inputs() override {
+    if (single_is_bound_) bind_batch_buffers_again();
+  }
+
   Status run(std::size_t batch_size) override {
     LAXITY_CHECK(batch_size >= 1 && batch_size <= batch_size_max_);
     LAXITY_CHECK(!single_is_bound_ || batch_size == 1);
@@ -490,7 +494,7 @@ class OrtRunner final : public StageRunner {
       is_running_ = false;
       was_terminated = was_terminated_;
     }
-    if (single_is_bound_) bind_batch_buffers_again();
+    unbind_single_inputs();
     if (status == nullptr) return Unit{};
     std::string words = words_of(status);
     if (was_terminated) return Error{ErrorCode::kUnavailable, file_ + ": the run was terminated"};

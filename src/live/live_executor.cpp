@@ -115,7 +115,10 @@ Event LiveExecutor::run_batch(const StartBatch& batch, const FeaturePool& pool) 
   const bool has_work = static_cast<std::size_t>(__builtin_popcountll(finished.preprocess_failed)) < count;
   if (is_unwanted_.load(std::memory_order_acquire)) {
     finished.status = BatchStatus::kTerminated;
-  } else if (has_work) {
+    stage.runner->unbind_single_inputs();  // they would reach the stage's next batch
+  } else if (!has_work) {
+    stage.runner->unbind_single_inputs();
+  } else {
     const Status status = stage.runner->run(count);
     if (!status) {
       // Terminated jobs have been answered, or go on elsewhere: only failures have words for a client.

@@ -55,7 +55,7 @@ class LiveRunner::Impl final : public StrandClient {
         jobs_(system.limits.queue_length_max),
         executors_(system.executors.size()),
         scheduler_(std::move(system), std::move(policy), options.scheduler),
-        // One finish per executor, one plan, one due timer, one shutdown.
+        // One finish per executor, one plan, one due timer, and the event that is being handled.
         strand_(scheduler_, clock_, limits_, options.event_queue_length_max, executors_.size() + 3, trace,
                 *this) {}
 
@@ -96,9 +96,7 @@ class LiveRunner::Impl final : public StrandClient {
     is_closed_.store(true, std::memory_order_seq_cst);
     while (posters_.load(std::memory_order_seq_cst) != 0) std::this_thread::yield();
     is_stopping_.store(true, std::memory_order_seq_cst);
-    strand_.push_internal(ShutdownStarted{});
-    StrandHolder holder;
-    decide_and_run(holder);
+    strand_.shut_down();
     wait_until_idle(clock_.monotonic_ns(end));
     if (alive_.load(std::memory_order_seq_cst) != 0) {
       strand_.run_inside([this](Scheduler&) { cancel_all(); });

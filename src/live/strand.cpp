@@ -47,11 +47,17 @@ void Strand::take_for_sure() noexcept {
   while (is_held_.exchange(true, std::memory_order_seq_cst)) ::sched_yield();
 }
 
+void Strand::shut_down() noexcept {
+  StrandHolder holder;
+  take_for_sure();
+  (void)drain_some(holder);
+  deliver(clock_.now(), ShutdownStarted{}, holder);
+  drain_held(holder);
+}
+
 void Strand::drain_held(StrandHolder& holder) noexcept {
   for (;;) {
-    holder_ = &holder;
     const bool is_empty = drain_some(holder);
-    holder_ = nullptr;
     client_.drained();
     if (!is_empty) {
       ++counters_.handed_over;
@@ -82,16 +88,14 @@ bool Strand::drain_some(StrandHolder& holder) noexcept {
       deliver(now, TimerFired{}, holder);
       continue;
     }
-    // Finishes first: they rank before everything else that may have come in the same moment. But a shutdown
-    // comes after whatever was posted before it: nothing is posted any more once it is under way.
-    const Event* event = internal_.front();
-    const bool waits_for_posted =
-        event != nullptr && std::holds_alternative<ShutdownStarted>(*event) && external_.front() != nullptr;
-    if (event != nullptr && !waits_for_posted) {
-      // The timer thread's note that one is due, found above unless it was just replaced by a later one.
-      if (!std::holds_alternative<TimerFired>(*event) || (timer_at_ && *timer_at_ <= now)) {
-        deliver(now, *event, holder);
-      }
+    // Finishes first: they rank before everything else that may have come in the same moment.
+    if (const Event* event = internal_.front()) {
+      // The timer thread's note that one is due, found above unless it was just replaced by a later one. It
+      // is taken back before the timer is looked at: a note that was left out because of it is found in the
+      // next round.
+      const bool is_timer = std::holds_alternative<TimerFired>(*event);
+      if (is_timer) timer_is_noted_.store(false, std::memory_order_seq_cst);
+      if (!is_timer || (timer_at_ && *timer_at_ <= now)) deliver(now, *event, holder);
       internal_.pop();
     } else if (const Event* posted = external_.front()) {
       deliver(now, *posted, holder);
@@ -158,7 +162,8 @@ bool Strand::wait_for_timer(const SteadyClock& clock, bool poll) noexcept {
       if (armed_ns <= clock.now().since_start().count()) {
         // Queued, not just drained for: the strand's present holder, if there is one, will not miss it.
         if (!armed_ns_.compare_exchange_strong(armed_ns, kNever, std::memory_order_seq_cst)) continue;
-        push_internal(TimerFired{});
+        // One note at a time, so that it never takes a finish's place.
+        if (!timer_is_noted_.exchange(true, std::memory_order_seq_cst)) push_internal(TimerFired{});
         return true;
       }
       if (poll) {

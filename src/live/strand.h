@@ -63,7 +63,7 @@ class Strand {
   /// Queues an event from outside: releases, cancels, tasks. False: full, nothing happened; answer
   /// "overloaded". Any thread; does not block. Follow with `drain`.
   bool push_external(const Event& event) noexcept;
-  /// Queues BatchFinished, SegmentFinished, PlanReady, ShutdownStarted. Any thread; does not block.
+  /// Queues BatchFinished, SegmentFinished, PlanReady. Any thread; does not block.
   void push_internal(const Event& event) noexcept;
 
   /// Feeds the scheduler until nothing is queued and no timer is due, unless another thread is doing so. Any
@@ -79,6 +79,10 @@ class Strand {
     work(scheduler_);
     drain_held(holder);
   }
+  /// Tells the scheduler of the shutdown, after everything that was posted before; then drains. Waits for
+  /// whoever holds the strand. Precondition: nothing is posted any more.
+  void shut_down() noexcept;
+
   /// Tells the scheduler right now. Inside run_inside only.
   void deliver(const Event& event) noexcept;
 
@@ -116,7 +120,6 @@ class Strand {
 
   // Only inside the strand.
   CommandBuffer commands_;
-  StrandHolder* holder_ = nullptr;
   Instant last_now_;
   int last_rank_ = 0;
   std::optional<Instant> timer_at_;
@@ -127,6 +130,7 @@ class Strand {
   static constexpr std::int64_t kAwake = INT64_MIN;
   alignas(kCacheLineSize) std::atomic<std::int64_t> armed_ns_{kNever};
   std::atomic<std::int64_t> wakes_at_ns_{kAwake};
+  std::atomic<bool> timer_is_noted_{false};  // a TimerFired is queued
   Doorbell timer_bell_;
 };
 

@@ -91,9 +91,8 @@ TEST_F(StrandTest, FinishesComeBeforeWhatElseWaits) {
 
 TEST_F(StrandTest, ShutdownComesAfterWhatWasPostedBeforeIt) {
   ASSERT_TRUE(strand.push_external(released(1, 1s)));
-  strand.push_internal(ShutdownStarted{});
   clock.at = 10ns;
-  drain();
+  strand.shut_down();
   ASSERT_EQ(trace.calls.size(), 2U);
   EXPECT_TRUE(is<JobReleased>(0));
   EXPECT_TRUE(is<ShutdownStarted>(1));
