@@ -320,6 +320,14 @@ void Scheduler::State::on(const PlanReady& event) {
 void Scheduler::State::on(const ShutdownStarted&) {
   if (is_shutting_down) return;
   is_shutting_down = true;
+  for (const StreamEntry& stream : books.streams()) {  // who still waits for an answer gets one
+    if (stream.state != StreamEntry::State::kAsked) continue;
+    AnswerTask refusal;
+    refusal.task = stream.task.id;
+    refusal.reason = Reason::kShuttingDown;
+    policy->task_removed(stream.task.id, now);
+    answer_task(refusal);
+  }
   for (JobIndex i = 0; i < books.capacity(); ++i) {
     const JobEntry& entry = books.job(i);
     const bool in_segment = entry.state == JobState::kNeedsSegment && !books.segments.contains(i);
