@@ -107,6 +107,13 @@ Result<ServeConfig> parse_config(std::string_view text, std::string_view origin,
   take(config.models, root.string("models"));
   take(config.policy, root.string("policy"));
   take(config.profile, root.string("profile"));
+  if (const auto bound = root.string("planning_bound")) {
+    if (*bound == "max") {
+      config.planning_bound = PlanningBound::kMax;
+    } else if (*bound != "p99") {
+      root.complain("planning_bound", "expected \"p99\" or \"max\", found \"" + *bound + "\"");
+    }
+  }
   read_http(root, config.http);
   read_limits(root, config);
   read_threads(root, config.threads);

@@ -26,6 +26,7 @@ struct ServeConfig {
   std::string policy = "laxity";
   std::string profile = "auto";  ///< A file, or "auto": this machine's own, made at first start.
   PolicyOptions policy_options;
+  PlanningBound planning_bound = PlanningBound::kP99;
 
   struct Http {
     std::string address = "127.0.0.1";

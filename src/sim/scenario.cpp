@@ -80,6 +80,7 @@ void refuse_keys_of_other_arrivals(TomlTable& table, Arrival arrival) {
   const Key keys[] = {{"period_ms", {Arrival::kPeriodic}},
                       {"jitter_ms", {Arrival::kPeriodic}},
                       {"phase_ms", {Arrival::kPeriodic}},
+                      {"clock_ppm", {Arrival::kPeriodic}},
                       {"min_inter_arrival_ms", {Arrival::kSporadic}},
                       {"rate_per_s", {Arrival::kSporadic, Arrival::kPoisson, Arrival::kGamma}},
                       {"cv", {Arrival::kGamma}},
@@ -214,6 +215,7 @@ class Reader {
         task.period = milliseconds(table, "period_ms", 0.001, 1ms);
         task.jitter = milliseconds(table, "jitter_ms", 0, 0ms);
         task.phase = milliseconds(table, "phase_ms", 0, 0ms);
+        task.clock_ppm = table.integer("clock_ppm", -100'000, 100'000).value_or(0);
         break;
       case Arrival::kSporadic: {
         require(table, "min_inter_arrival_ms", task.arrival);

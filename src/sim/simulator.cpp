@@ -60,7 +60,7 @@ struct ResolvedTask {
   ModelId model{};
   std::uint32_t variant = 0;
   bool sends_encoded = false;
-  std::uint64_t frame_count = 0;  // of its contract
+  std::uint64_t frame_count = 0;  // that it will send
   TaskAnswer answer = TaskAnswer::kNotAsked;
   Reason refusal = Reason::kAdmissionBusy;
 };
@@ -132,8 +132,9 @@ class Workload final : public World {
     for (std::uint32_t i = 0; i < tasks_.size(); ++i) {
       if (!scenario_.tasks[i].asks_stream || tasks_[i].frame_count == 0) continue;
       const TaskSpec& spec = scenario_.tasks[i];
-      const Instant last =
-          first_release(spec) + static_cast<std::int64_t>(tasks_[i].frame_count) * spec.period;
+      const Duration all = static_cast<std::int64_t>(tasks_[i].frame_count) * spec.period;
+      const Duration gained = std::max(all / 1'000'000 * spec.clock_ppm, Duration::zero());
+      const Instant last = first_release(spec) + all + gained;
       later(Instant::from_start(spec.start), kTaskRank, {Due::Kind::kSubmit, i, {}});
       // The client leaves when its last answer is due: a stream that leaves gives its promise up.
       later(last + spec.jitter + spec.deadline->maximum, kTaskRank, {Due::Kind::kRemove, i, {}});
@@ -326,7 +327,7 @@ void Workload::submit(std::uint32_t index, Event& event) const {
   task.release_jitter_max = spec.jitter;
   task.relative_deadline = spec.deadline->minimum;
   if (spec.arrival == Arrival::kPeriodic) task.first_release = first_release(spec) + options_.ingress;
-  task.frame_count = tasks_[index].frame_count;
+  if (spec.frames) task.frame_count = tasks_[index].frame_count;
   task.miss_rate_bound_ppm = spec.miss_rate_bound_ppm;
 }
 
@@ -466,13 +467,20 @@ void Workload::decided(Instant now, const CommandBuffer& commands) {
 // A rolling promise moves on in silence as long as it can: only a loss is told, before it happens.
 void Workload::note_promise(const AnswerTask& answer, Instant now) {
   Promise& promise = promises_.at(index(answer.task));
-  if (!answer.admitted || answer.guarantee == Guarantee::kNone || answer.is_provisional) {
-    if (promise.guarantee != Guarantee::kNone) promise.until = std::min(promise.until, now);
-    return;
+  const bool is_whole =
+      answer.admitted && answer.guarantee != Guarantee::kNone && answer.reason == Reason::kNone;
+  if (is_whole && !answer.is_provisional) {
+    promise.guarantee = answer.guarantee;
+    if (promise.spans.empty() || promise.spans.back().until < now) {
+      promise.spans.push_back({now, Instant::latest()});
+    } else {
+      promise.spans.back().until = Instant::latest();
+    }
+  } else if (!promise.spans.empty()) {
+    const Instant until = answer.admitted ? answer.guaranteed_until.value_or(now) : now;
+    promise.losses += promise.spans.back().until == Instant::latest();
+    promise.spans.back().until = std::min(promise.spans.back().until, until);
   }
-  if (promise.guarantee == Guarantee::kNone) promise = {answer.guarantee, now, Instant::latest()};
-  const bool is_loss = answer.reason != Reason::kNone;
-  if (is_loss) promise.until = std::min(promise.until, answer.guaranteed_until.value_or(now));
 }
 
 void Workload::settle(const SettleJob& answer, Instant now) {
