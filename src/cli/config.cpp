@@ -35,6 +35,7 @@ void read_limits(TomlTable& root, ServeConfig& config) {
   take(config.limits.batch_size_max, table->integer("batch_size_max", 1, kBatchSizeMax));
   take(config.limits.streams_max, table->integer("streams_max", 1, 65536));
   take(config.limits.plan_frames_max, table->integer("plan_frames_max", 1, 1 << 22));
+  take(config.stream_idle_s, table->integer("stream_idle_s", 1, 86'400));
   take(config.trace_size_max_mb, table->integer("trace_size_max_mb", 1, 1 << 20));
 }
 

@@ -180,6 +180,7 @@ void Scheduler::State::on(const JobReleased& event) {
     answer.outcome = Outcome::kRejected;
     answer.reason = *reason;
     if (job.absolute_deadline) answer.slack = *job.absolute_deadline - now;
+    answer.frame = job.frame;
     commands->push(answer);
     return;
   }
@@ -391,6 +392,7 @@ void Scheduler::State::settle(JobIndex i, Outcome outcome, Reason reason) {
   answer.batch_size = entry.last_batch_size;
   if (entry.job.absolute_deadline) answer.slack = *entry.job.absolute_deadline - now;
   answer.is_last = !in_batch && !in_segment;
+  answer.frame = entry.job.frame;
   commands->push(answer);
   ++counters.settled[static_cast<int>(outcome)];
   if (answer.is_last) {
