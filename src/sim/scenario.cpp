@@ -38,6 +38,10 @@ constexpr std::array<std::pair<std::string_view, FaultKind>, 5> kFaults = {
      {"executor-lost", FaultKind::kExecutorLost},
      {"drift", FaultKind::kDrift},
      {"client-gone", FaultKind::kClientGone}}};
+constexpr std::array<std::pair<std::string_view, OnRefusal>, 3> kRefusals = {
+    {{"skip", OnRefusal::kSkip},
+     {"take-offer", OnRefusal::kTakeOffer},
+     {"best-effort", OnRefusal::kBestEffort}}};
 constexpr std::array<std::pair<std::string_view, JobKind>, 3> kKinds = {
     {{"firm", JobKind::kFirm}, {"soft", JobKind::kSoft}, {"best-effort", JobKind::kBestEffort}}};
 
@@ -280,7 +284,14 @@ class Reader {
 
   void read_admission(TomlTable& table, TaskSpec& task) {
     const auto admission = table.string("admission");
-    if (!admission || *admission == "request") return;
+    task.is_endless = table.boolean("endless").value_or(false);
+    task.on_refusal = word(table, "on_refusal", kRefusals).value_or(OnRefusal::kSkip);
+    if (!admission || *admission == "request") {
+      for (const std::string_view key : {"endless", "on_refusal"}) {
+        if (table.has(key)) table.complain(key, "expected only with admission = \"stream\", found without");
+      }
+      return;
+    }
     if (*admission != "stream") {
       table.complain("admission", "expected stream or request, found '" + *admission + "'");
       return;
@@ -291,6 +302,8 @@ class Reader {
                                       std::string(name(task.arrival)));
     } else if (!task.deadline || task.deadline->minimum != task.deadline->maximum) {
       table.complain("admission", "expected one deadline with \"stream\", found none or several");
+    } else if (task.is_endless && task.frames) {
+      table.complain("endless", "expected no key 'frames' beside it, found one");
     }
   }
 

@@ -258,5 +258,23 @@ TEST(ScenarioLoader, AMissingFileIsNotFound) {
   EXPECT_EQ(scenario.error().code, ErrorCode::kNotFound);
 }
 
+TEST(Scenario, StreamKeys) {
+  const std::string head = "duration_s = 1\n[[task]]\nmodel = \"m\"\nperiod_ms = 10\ndeadline_ms = 5\n";
+  const Scenario plain = parse_toml_scenario(head + "admission = \"stream\"\n", "s.toml", "").value();
+  EXPECT_FALSE(plain.tasks[0].is_endless);
+  EXPECT_EQ(plain.tasks[0].on_refusal, OnRefusal::kSkip);
+  const Scenario full =
+      parse_toml_scenario(head + "admission = \"stream\"\nendless = true\non_refusal = \"best-effort\"\n",
+                          "s.toml", "")
+          .value();
+  EXPECT_TRUE(full.tasks[0].is_endless);
+  EXPECT_EQ(full.tasks[0].on_refusal, OnRefusal::kBestEffort);
+  for (const char* wrong :
+       {"endless = true\n", "on_refusal = \"skip\"\n", "admission = \"stream\"\non_refusal = \"maybe\"\n",
+        "admission = \"stream\"\nendless = true\nframes = 3\n"}) {
+    EXPECT_FALSE(parse_toml_scenario(head + wrong, "s.toml", "")) << wrong;
+  }
+}
+
 }  // namespace
 }  // namespace laxity
