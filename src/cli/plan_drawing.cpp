@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <optional>
 #include <utility>
 
 #include "cli/svg.h"
@@ -44,6 +45,11 @@ std::string triangle(double x, double y) {
   return "M" + svg_number(x - 3.5) + " " + svg_number(y - 5) + "h7l-3.5 5z";
 }
 
+std::string box(double x, double y, double width, double height) {
+  return "M" + svg_number(x) + " " + svg_number(y) + "h" + svg_number(width) + "v" + svg_number(height) +
+         "h" + svg_number(-width) + "z";
+}
+
 /// Steps of an axis that people count in, at least `least` milliseconds apart.
 double nice_step(double least) {
   const double power = std::pow(10, std::floor(std::log10(least)));
@@ -71,7 +77,7 @@ class Timeline {
       for (const DrawnBatch& batch : executor.batches) {
         if (batch.start < scale_.span()) draw(batch, e, number++);
       }
-      for (const DrawnDeadline& deadline : executor.deadlines) draw(deadline, e);
+      for (std::uint32_t model = 0; model < picture_.models.size(); ++model) draw_deadlines(e, model);
     }
     return std::move(svg_).finish();
   }
@@ -131,33 +137,42 @@ class Timeline {
     }
   }
 
+  // One path a batch: the box, its leader and the triangle at its latest start; many batches make a large file.
   void draw(const DrawnBatch& batch, std::size_t executor, std::size_t number) {
-    const std::string model = "m" + std::to_string(batch.model);
-    svg_.begin_group("batch " + model);
+    std::string shape;
+    std::optional<std::pair<double, double>> label;
     in_rows(batch.start, batch.start + batch.length, [&](std::size_t row, Duration from, Duration to) {
       const double top = lane_top(row, executor) + kLeaders;
       // A gap of half a pixel tells neighbours apart.
-      svg_.rectangle(x(from), top, std::max(x(to) - x(from) - 0.5, 0.5), kBoxHeight, model);
+      shape += box(x(from), top, std::max(x(to) - x(from) - 0.5, 0.5), kBoxHeight);
       const bool is_first = from + static_cast<std::int64_t>(row) * scale_.row == batch.start;
-      if (is_first && x(to) - x(from) >= kLabelWidth) {
-        svg_.text((x(from) + x(to)) / 2, top + 14, std::to_string(batch.frame_count), "n", "middle");
-      }
+      if (is_first && x(to) - x(from) >= kLabelWidth) label = {(x(from) + x(to)) / 2, top + 14};
     });
     const double level = 4 + 5.0 * static_cast<double>(number % kLeaderLevels);
     in_rows(batch.start, batch.latest_start + 1ns, [&](std::size_t row, Duration from, Duration to) {
       const double y = lane_top(row, executor) + level;
-      svg_.line(x(from), y, x(to), y, "l" + model);
+      shape += box(x(from), y, x(to) - x(from), 0.7);
       const bool is_last = to + static_cast<std::int64_t>(row) * scale_.row > batch.latest_start;
-      if (is_last) svg_.path(triangle(x(to), y + 3), model);
+      if (is_last) shape += triangle(x(to), y + 3);
     });
+    svg_.begin_group("batch m" + std::to_string(batch.model));
+    svg_.path(shape, "");
+    if (label) svg_.text(label->first, label->second, std::to_string(batch.frame_count), "n", "middle");
     svg_.end_group();
   }
 
-  void draw(const DrawnDeadline& deadline, std::size_t executor) {
-    in_rows(deadline.at, deadline.at + 1ns, [&](std::size_t row, Duration from, Duration) {
-      const double top = lane_top(row, executor) + kLeaders + kBoxHeight + 1;
-      svg_.line(x(from), top, x(from), top + kDeadlines, "lm" + std::to_string(deadline.model));
-    });
+  /// All deadlines of one model on one executor.
+  void draw_deadlines(std::size_t executor, std::uint32_t model) {
+    std::string marks;
+    for (const DrawnDeadline& deadline : picture_.executors[executor].deadlines) {
+      if (deadline.model != model) continue;
+      in_rows(deadline.at, deadline.at + 1ns, [&](std::size_t row, Duration from, Duration) {
+        marks += "M" + svg_number(x(from)) + " " +
+                 svg_number(lane_top(row, executor) + kLeaders + kBoxHeight + 1) + "v" +
+                 svg_number(kDeadlines);
+      });
+    }
+    if (!marks.empty()) svg_.path(marks, "lm" + std::to_string(model));
   }
 
   const PlanPicture& picture_;
@@ -210,8 +225,8 @@ std::string draw_demand(const DemandPicture& picture) {
   svg.text(kLeft, 46, picture.subtitle, "small");
   svg.line(kLeft, 67, kLeft + 24, 67, "curve");
   svg.text(kLeft + 30, 71, "demand: what must be done within t, and one batch that cannot be stopped", "");
-  svg.line(kLeft + 470, 67, kLeft + 494, 67, "limit");
-  svg.text(kLeft + 500, 71, "the time there is", "");
+  svg.line(kLeft + 520, 67, kLeft + 544, 67, "limit");
+  svg.text(kLeft + 550, 71, "the time there is", "");
   const double step = nice_step(70 * scale_ms / kPlotWidth);
   for (int tick = 0; step * tick <= scale_ms; ++tick) {
     const auto at = Duration(static_cast<std::int64_t>(step * tick * 1e6));

@@ -52,8 +52,8 @@ TEST(PlanDrawing, ABatchAcrossTwoRowsIsOneGroup) {
   const std::string two = draw_plan(picture, {100ms, 2});
   EXPECT_EQ(count(one, "<g class=\"batch "), 1u);
   EXPECT_EQ(count(two, "<g class=\"batch "), 1u);
-  const std::size_t lanes = 1;  // the second row's own background
-  EXPECT_EQ(count(two, "<rect"), count(one, "<rect") + lanes + 1);
+  EXPECT_EQ(count(one, "v20h"), 1u);
+  EXPECT_EQ(count(two, "v20h"), 2u);  // two boxes of the same path
 }
 
 TEST(PlanDrawing, RowsAreWideEnoughForTheirBatches) {

@@ -13,6 +13,10 @@ std::string attribute(std::string_view name, std::string_view value) {
   return " " + std::string(name) + "=\"" + xml_escaped(value) + "\"";
 }
 
+std::string class_of(std::string_view css_class) {
+  return css_class.empty() ? "" : attribute("class", css_class);
+}
+
 }  // namespace
 
 std::string xml_escaped(std::string_view text) {
@@ -55,8 +59,8 @@ Svg::Svg(double width, double height, std::string_view title, std::string_view s
 }
 
 void Svg::rectangle(double x, double y, double width, double height, std::string_view css_class) {
-  out_ += "<rect" + attribute("class", css_class) + attribute("x", x) + attribute("y", y) +
-          attribute("width", width) + attribute("height", height) + "/>\n";
+  out_ += "<rect" + class_of(css_class) + attribute("x", x) + attribute("y", y) + attribute("width", width) +
+          attribute("height", height) + "/>\n";
 }
 
 void Svg::line(double x1, double y1, double x2, double y2, std::string_view css_class) {
@@ -64,17 +68,17 @@ void Svg::line(double x1, double y1, double x2, double y2, std::string_view css_
 }
 
 void Svg::path(std::string_view data, std::string_view css_class) {
-  out_ += "<path" + attribute("class", css_class) + attribute("d", data) + "/>\n";
+  out_ += "<path" + class_of(css_class) + " d=\"" + std::string(data) + "\"/>\n";
 }
 
 void Svg::text(double x, double y, std::string_view words, std::string_view css_class,
                std::string_view anchor) {
-  out_ += "<text" + attribute("class", css_class) + attribute("x", x) + attribute("y", y);
+  out_ += "<text" + class_of(css_class) + attribute("x", x) + attribute("y", y);
   if (anchor != "start") out_ += attribute("text-anchor", anchor);
   out_ += ">" + xml_escaped(words) + "</text>\n";
 }
 
-void Svg::begin_group(std::string_view css_class) { out_ += "<g" + attribute("class", css_class) + ">"; }
+void Svg::begin_group(std::string_view css_class) { out_ += "<g" + class_of(css_class) + ">"; }
 void Svg::end_group() { out_ += "</g>\n"; }
 
 std::string Svg::finish() && {
