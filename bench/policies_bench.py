@@ -11,6 +11,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -33,14 +34,18 @@ def main():
     arguments = parser.parse_args()
     command = [sys.executable, str(ROOT / "scripts/demo.py"), "--laxity", arguments.laxity, "--full",
                "--json", "--seed", str(arguments.seed)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # The results go to a file: who reads one of two pipes waits for ever once the other is full.
+    results = tempfile.TemporaryFile("w+")
+    process = subprocess.Popen(command, stdout=results, stderr=subprocess.PIPE, text=True)
     capacity = None
     for line in process.stderr:
         sys.stderr.write(line)
         if match := re.search(r"capacity of the mix: ([\d.]+)", line):
             capacity = float(match[1])
-    document = json.loads(process.stdout.read() or "{}")
-    if process.wait() != 0 or capacity is None:
+    failed = process.wait() != 0 or capacity is None
+    results.seek(0)
+    document = json.loads(results.read() or "{}")
+    if failed:
         print("policies_bench: the demo failed", file=sys.stderr)
         return 3
     if arguments.json:

@@ -83,6 +83,7 @@ def write_promise(folder, cameras, duration_s, seed):
                  f"period_ms = {1000 / FPS:.6f}",
                  f"phase_ms = {(1000 / FPS * camera * 0.618) % (1000 / FPS):.6f}",
                  f"jitter_ms = {PROMISE_JITTER_MS}", f"deadline_ms = {PROMISE_DEADLINE_MS}", 'kind = "firm"',
+                 f"frames = {FPS * duration_s}",
                  f'input = "{SAMPLES[model]}"', 'admission = "stream"', 'on_refusal = "take-offer"', ""]
     text += ["[[task]]", 'name = "flood"', f'model = "{MODELS[0]}"', 'arrival = "closed-loop"',
              f"clients = {FLOOD_CLIENTS}", 'kind = "best-effort"', f'input = "{SAMPLES[MODELS[0]]}"', ""]

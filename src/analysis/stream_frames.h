@@ -8,6 +8,7 @@
 
 #include "analysis/batch_times.h"
 #include "analysis/plan.h"
+#include "analysis/stream_phase.h"
 #include "base/time.h"
 
 namespace laxity {
@@ -17,14 +18,13 @@ namespace laxity {
 struct PlannedStream {
   std::uint32_t id = 0;  ///< PlanFrame::stream
   CategoryIndex category = 0;
-  Instant first;                     ///< r of frame 0
-  Duration period{};                 ///< T > 0
+  StreamPhase phase;                 ///< r and T
   Duration jitter{};                 ///< J >= 0
   Duration deadline{};               ///< D > 0
   std::uint64_t next = 0;            ///< First frame that is in no plan yet.
   std::optional<std::uint64_t> end;  ///< One past the last frame; none: endless.
 
-  Instant release(std::uint64_t k) const { return first + static_cast<std::int64_t>(k) * period; }
+  Instant release(std::uint64_t k) const { return phase.release(k); }
   PlanFrame frame(std::uint64_t k) const {
     return {id, k, category, release(k) + jitter, release(k) + deadline};
   }

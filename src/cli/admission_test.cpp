@@ -20,7 +20,8 @@ Scenario promised_cameras() {
 }
 
 /// One network of one stage and 4 ms, whatever the batch; cameras of 20 ms.
-Scenario cameras(int count, const std::string& more = "", const std::string& deadline_ms = "6") {
+constexpr const char* kFinite = "frames = 50\n";
+Scenario cameras(int count, const std::string& more = kFinite, const std::string& deadline_ms = "6") {
   return parse_toml_scenario(
              "name = \"s\"\nduration_s = 1\nexecutors = 1\n"
              "[[model]]\nname = \"m\"\n[[model.stage]]\np50_ms = [4]\n"
@@ -39,7 +40,7 @@ Admission asked(const Scenario& scenario, std::string_view policy = "laxity") {
 
 // Three frames at once, 4 ms each, no batching: the third needs 12 ms.
 TEST(Admission, RefusesWhatDoesNotFitAndSaysWhatWould) {
-  const Scenario scenario = cameras(3, "", "9");
+  const Scenario scenario = cameras(3, kFinite, "9");
   const Admission admission = asked(scenario);
   ASSERT_EQ(admission.streams.size(), 3u);
   EXPECT_EQ(admission.admitted_count(), 2u);
@@ -74,7 +75,7 @@ TEST(Admission, SaysWhatASimulatedServerSays) {
 }
 
 TEST(Admission, EndlessStreamsAreProvedUpToATime) {
-  const Admission admission = asked(cameras(1, "endless = true\n"));
+  const Admission admission = asked(cameras(1, ""));
   EXPECT_FALSE(admission.streams[0].contract.frame_count.has_value());
   EXPECT_EQ(admission.streams[0].answer.guarantee, Guarantee::kPlanRolling);
   EXPECT_TRUE(admission.streams[0].answer.guaranteed_until.has_value());
@@ -91,7 +92,7 @@ TEST(Admission, APolicyWithoutAdmissionPromisesNothing) {
 }
 
 TEST(Admission, MoreStreamsThanTheTableHoldsAreRefused) {
-  Scenario scenario = cameras(5, "", "19");
+  Scenario scenario = cameras(5, kFinite, "19");
   scenario.system->limits.streams_max = 2;
   const Admission admission = asked(scenario);
   EXPECT_EQ(admission.admitted_count(), 2u);
@@ -100,7 +101,7 @@ TEST(Admission, MoreStreamsThanTheTableHoldsAreRefused) {
 
 // A stream that was refused leaves its place in the books to the next.
 TEST(Admission, RefusedStreamsTakeNoPlace) {
-  Scenario scenario = cameras(4, "", "3");  // none fits
+  Scenario scenario = cameras(4, kFinite, "3");  // none fits
   scenario.system->limits.streams_max = 1;
   for (const StreamVerdict& stream : asked(scenario).streams) {
     EXPECT_EQ(stream.answer.reason, Reason::kAdmissionPlan);
@@ -121,7 +122,7 @@ TEST(Admission, BadInputIsAnError) {
 }
 
 TEST(Admission, TheJsonSaysTheSameAsTheAnswers) {
-  const Scenario scenario = cameras(3, "", "9");
+  const Scenario scenario = cameras(3, kFinite, "9");
   const Admission admission = asked(scenario);
   const AdmissionCase shown{scenario, *scenario.system, "laxity", admission};
   const std::string text = admission_json(shown, {"cpu x", 2, "simulated", false});
@@ -143,7 +144,7 @@ TEST(Admission, TheJsonSaysTheSameAsTheAnswers) {
 }
 
 TEST(Admission, PicturesNeedSomethingToDraw) {
-  const Scenario none = cameras(1, "", "3");
+  const Scenario none = cameras(1, kFinite, "3");
   const Admission refused = asked(none);
   EXPECT_EQ(admission_picture({none, *none.system, "laxity", refused}).error().code,
             ErrorCode::kInvalidArgument);
@@ -160,12 +161,12 @@ TEST(Admission, PicturesNeedSomethingToDraw) {
 }
 
 TEST(Admission, WithoutPlansTheDemandIsDrawn) {
-  const Scenario scenario = cameras(2, "", "15");
+  const Scenario scenario = cameras(2, kFinite, "15");
   const Admission admission = asked(scenario, "edf");
   const auto picture = admission_picture({scenario, *scenario.system, "edf", admission});
   ASSERT_TRUE(picture) << picture.error().message;
   EXPECT_THAT(*picture, HasSubstr("Demand test: yes"));
-  const Scenario many = cameras(6, "", "15");  // 24 ms of work in 20 ms
+  const Scenario many = cameras(6, kFinite, "15");  // 24 ms of work in 20 ms
   const Admission taken = asked(many, "edf");
   EXPECT_THAT(*admission_picture({many, *many.system, "edf", taken}), HasSubstr("ask for more than"));
 }

@@ -169,6 +169,7 @@ Result<Assembly> assemble(const ServeConfig& config, bool may_measure, const Pro
     if (Status found = find_table(config, may_measure, progress, *assembly); !found) return found.error();
   }
   if (Status made = make_engines(config, *assembly); !made) return made.error();
+  assembly->system.table.plan_with(config.planning_bound);
   return assembly;
 }
 

@@ -35,6 +35,7 @@ void read_limits(TomlTable& root, ServeConfig& config) {
   take(config.limits.batch_size_max, table->integer("batch_size_max", 1, kBatchSizeMax));
   take(config.limits.streams_max, table->integer("streams_max", 1, 65536));
   take(config.limits.plan_frames_max, table->integer("plan_frames_max", 1, 1 << 22));
+  take(config.stream_idle_s, table->integer("stream_idle_s", 1, 86'400));
   take(config.trace_size_max_mb, table->integer("trace_size_max_mb", 1, 1 << 20));
 }
 
@@ -106,6 +107,13 @@ Result<ServeConfig> parse_config(std::string_view text, std::string_view origin,
   take(config.models, root.string("models"));
   take(config.policy, root.string("policy"));
   take(config.profile, root.string("profile"));
+  if (const auto bound = root.string("planning_bound")) {
+    if (*bound == "max") {
+      config.planning_bound = PlanningBound::kMax;
+    } else if (*bound != "p99") {
+      root.complain("planning_bound", "expected \"p99\" or \"max\", found \"" + *bound + "\"");
+    }
+  }
   read_http(root, config.http);
   read_limits(root, config);
   read_threads(root, config.threads);

@@ -23,9 +23,10 @@ struct ExecutorConfig {
 
 struct ServeConfig {
   std::string models = "models";
-  std::string policy = "edf";
+  std::string policy = "laxity";
   std::string profile = "auto";  ///< A file, or "auto": this machine's own, made at first start.
   PolicyOptions policy_options;
+  PlanningBound planning_bound = PlanningBound::kP99;
 
   struct Http {
     std::string address = "127.0.0.1";
@@ -35,6 +36,7 @@ struct ServeConfig {
   } http;
 
   Limits limits;
+  std::uint32_t stream_idle_s = 10;  ///< A stream that is silent so long, and for ten periods, ends.
   std::uint32_t trace_size_max_mb = 1024;
 
   struct Threads {

@@ -24,6 +24,7 @@ TEST(Config, EveryTableIsRead) {
   const auto config = parse_config(R"(
 models = "m"
 policy = "fifo"
+planning_bound = "max"
 [http]
 port = 0
 body_size_max_mb = 8
@@ -47,6 +48,7 @@ segments_only = true
   ASSERT_TRUE(config) << config.error().message;
   EXPECT_EQ(config->models, "m");
   EXPECT_EQ(config->policy, "fifo");
+  EXPECT_EQ(config->planning_bound, PlanningBound::kMax);
   EXPECT_EQ(config->http.port, 0);
   EXPECT_EQ(config->http.body_size_max_mb, 8u);
   EXPECT_EQ(config->limits.queue_length_max, 16u);
@@ -80,7 +82,7 @@ INSTANTIATE_TEST_SUITE_P(
                     BadCase{"[[executor]]\nkind = \"gpu\"", "cuda"},
                     BadCase{"[[executor]]\nkind = \"emulated\"", "table"},
                     BadCase{"[[executor]]\nsegments_only = true", "at least one executor"},
-                    BadCase{"policy = ", "x.toml"}));
+                    BadCase{"policy = ", "x.toml"}, BadCase{"planning_bound = \"p50\"", "p99"}));
 
 }  // namespace
 }  // namespace laxity

@@ -137,7 +137,8 @@ class Timeline {
     }
   }
 
-  // One path a batch: the box, its leader and the triangle at its latest start; many batches make a large file.
+  // One path a batch: the box, its leader and the triangle at its latest start; many batches make a large
+  // file.
   void draw(const DrawnBatch& batch, std::size_t executor, std::size_t number) {
     std::string shape;
     std::optional<std::pair<double, double>> label;

@@ -61,12 +61,15 @@ LiveOptions live_options(const ServeConfig& config, const Assembly& assembly) {
   return options;
 }
 
-ServerConfig server_config(const ServeConfig& config) {
+ServerConfig server_config(const ServeConfig& config, const Assembly& assembly) {
   ServerConfig server;
   server.address = config.http.address;
   server.port = config.http.port;
   server.body_size_max = std::size_t{config.http.body_size_max_mb} << 20;
   server.connections_max = config.http.connections_max;
+  server.stream_idle_min = std::chrono::seconds(config.stream_idle_s);
+  server.engine = assembly.machine.engine;
+  server.is_emulated = assembly.machine.emulated;
   server.busy_poll = config.threads.busy_poll;
   if (config.threads.network_core >= 0) server.cores = {config.threads.network_core};
   return server;
@@ -105,7 +108,7 @@ int run_serve(const ServeFlags& flags) {
   }();
   if (!assembly) return report(assembly.error());
 
-  auto server = Server::make(server_config(*config), assembly->repository, config->limits);
+  auto server = Server::make(server_config(*config, *assembly), assembly->repository, config->limits);
   if (!server) return report(server.error());
   auto trace = open_trace(flags.trace, "live", assembly->system, config->policy, config->policy_options,
                           assembly->machine, config->trace_size_max_mb);

@@ -50,6 +50,18 @@ TEST(LatencyTable, LaterValueWins) {
   EXPECT_EQ(table.planned(CategoryId{9}, 1), std::nullopt);
 }
 
+TEST(LatencyTable, PlansWithTheLargestTimeIfAsked) {
+  LatencyTable table;
+  const CategoryId category{0};
+  table.set(category, 1, {1ms, 2ms, 7ms, 2ms, 9});
+  EXPECT_EQ(table.planned(category, 1), 2ms);
+  table.plan_with(PlanningBound::kMax);
+  table.set(category, 2, {2ms, 3ms, 4ms, 3ms, 9});
+  EXPECT_EQ(table.planned(category, 1), 7ms);
+  EXPECT_EQ(table.planned(category, 2), 7ms);  // never falls
+  EXPECT_EQ(table.measured(category, 1)->p99, 2ms);
+}
+
 TEST(LatencyTable, MissingSegmentsTakeNoTime) {
   LatencyTable table;
   table.set_segment(ModelId{1}, SegmentKind::kPreprocess, taking(90us));

@@ -10,20 +10,30 @@ const char* name(SegmentKind kind) noexcept {
   return kind == SegmentKind::kPreprocess ? "preprocess" : "postprocess";
 }
 
+const char* name(PlanningBound bound) noexcept { return bound == PlanningBound::kMax ? "max" : "p99"; }
+
 void LatencyTable::set(CategoryId category, std::uint32_t batch_size, const ExecutionTime& time) {
   LAXITY_CHECK(batch_size >= 1 && time.p99 > Duration::zero());
   if (index(category) >= rows_.size()) rows_.resize(index(category) + 1);
   Row& row = rows_[index(category)];
   if (row.points.size() < batch_size) row.points.resize(batch_size);
   row.points[batch_size - 1] = time;
+  fill(row);
+}
 
+void LatencyTable::plan_with(PlanningBound bound) {
+  bound_ = bound;
+  for (Row& row : rows_) fill(row);
+}
+
+void LatencyTable::fill(Row& row) const {
   // Sizes that were not measured take the next larger one's time; then the running maximum.
   row.planned.assign(row.points.size(), Duration::zero());
   row.typical.assign(row.points.size(), Duration::zero());
   ExecutionTime above{};
   for (std::size_t i = row.points.size(); i-- > 0;) {
     if (row.points[i]) above = *row.points[i];
-    row.planned[i] = above.p99;
+    row.planned[i] = bound_ == PlanningBound::kMax ? std::max(above.max, above.p99) : above.p99;
     row.typical[i] = above.p50;
   }
   for (std::size_t i = 1; i < row.points.size(); ++i) {

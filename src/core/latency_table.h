@@ -19,6 +19,10 @@ struct ExecutionTime {
   std::uint64_t samples = 0;
 };
 
+/// What of a measured point is planned with.
+enum class PlanningBound : std::uint8_t { kP99, kMax };
+const char* name(PlanningBound bound) noexcept;  // "p99", "max"
+
 enum class SegmentKind : std::uint8_t { kPreprocess, kPostprocess };
 const char* name(SegmentKind kind) noexcept;
 
@@ -40,7 +44,11 @@ class LatencyTable {
   void set(CategoryId category, std::uint32_t batch_size, const ExecutionTime& time);
   void set_segment(ModelId model, SegmentKind kind, const ExecutionTime& time);
 
-  /// Planned bound (p99) of a batch. None: nothing measured at this size or above. O(1).
+  /// Plans with the p99, as is the default, or with the largest time that was measured.
+  void plan_with(PlanningBound bound);
+  PlanningBound planning_bound() const noexcept { return bound_; }
+
+  /// Planned bound (p99, or see plan_with) of a batch. None: nothing measured at this size or above. O(1).
   std::optional<Duration> planned(CategoryId category, std::uint32_t batch_size) const noexcept;
   /// Median, by the same rule. O(1).
   std::optional<Duration> typical(CategoryId category, std::uint32_t batch_size) const noexcept;
@@ -59,6 +67,9 @@ class LatencyTable {
     std::vector<Duration> planned;                     // filled up and made non-decreasing
     std::vector<Duration> typical;
   };
+  void fill(Row& row) const;
+
+  PlanningBound bound_ = PlanningBound::kP99;
   std::vector<Row> rows_;  // index: category
   struct SegmentRow {
     ExecutionTime preprocess, postprocess;

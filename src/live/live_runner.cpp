@@ -142,6 +142,23 @@ class LiveRunner::Impl final : public StrandClient {
     return state;
   }
 
+  void look_up(std::span<LiveStream> streams) {
+    strand_.run_inside([&](Scheduler& scheduler) {
+      for (LiveStream& out : streams) {
+        const StreamEntry* entry = scheduler.books().stream(out.task);
+        out.is_known = entry != nullptr;
+        if (entry == nullptr) continue;
+        out.first_release = entry->task.first_release;
+        out.guaranteed_until = scheduler.policy().guaranteed_until(out.task);
+        out.next_frame = entry->next_frame;
+        out.accepted = entry->frames;
+        out.early = entry->early;
+        out.breaches = entry->late;
+        out.too_fast = entry->too_fast;
+      }
+    });
+  }
+
   const SteadyClock& clock() const noexcept { return clock_; }
   const Placement& placement() const noexcept { return placement_; }
 
@@ -508,6 +525,7 @@ bool LiveRunner::post(const Event& event, bool may_run_inline) { return impl_->p
 void LiveRunner::stop(Duration grace) { impl_->stop(grace); }
 Status LiveRunner::replace_table(const LatencyTable& table) { return impl_->replace_table(table); }
 LiveState LiveRunner::state() { return impl_->state(); }
+void LiveRunner::look_up(std::span<LiveStream> streams) { impl_->look_up(streams); }
 const SteadyClock& LiveRunner::clock() const noexcept { return impl_->clock(); }
 const Placement& LiveRunner::placement() const noexcept { return impl_->placement(); }
 

@@ -13,6 +13,7 @@
 #include "core/system_model.h"
 #include "engine/engine.h"
 #include "live/job_store.h"
+#include "live/live_stream.h"
 #include "live/placement.h"
 #include "live/steady_clock.h"
 #include "model/repository.h"
@@ -100,6 +101,10 @@ class LiveRunner {
 
   /// Any thread; allocates; waits microseconds for the strand.
   LiveState state();
+
+  /// Fills in what is known of each stream, by its `task`. Any thread; O(streams); does not allocate; waits
+  /// microseconds for the strand.
+  void look_up(std::span<LiveStream> streams);
 
   const SteadyClock& clock() const noexcept;
   Instant now() const noexcept { return clock().now(); }

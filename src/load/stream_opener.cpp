@@ -41,7 +41,7 @@ Result<StreamReply> StreamOpener::ask(TaskSpec& spec, Duration duration) {
     skip_passed_frames(spec, clock_.now());
     wish.start_in = first_release(spec) - clock_.now();
   }
-  if (!spec.is_endless) wish.frames = frames_within(spec, duration);
+  if (spec.frames) wish.frames = frames_within(spec, duration);
   if (wish.frames == 0u) return StreamReply{};  // nothing is left to send
   auto answer = http_call(endpoint_, "POST", "/v2/streams", stream_wish_json(wish), kPatience);
   if (!answer) return answer.error();

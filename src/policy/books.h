@@ -6,6 +6,8 @@
 #include <span>
 #include <vector>
 
+#include "analysis/phase_tracker.h"
+#include "analysis/stream_phase.h"
 #include "base/check.h"
 #include "core/event.h"
 #include "core/job.h"
@@ -56,18 +58,19 @@ struct StreamEntry {
     kAdmitted,
   };
   State state = State::kFree;
-  Task task;                     ///< `first_release` is set once frame 0 has fixed it.
+  Task task;                     ///< `first_release` is set once frame 0 has fixed it: r of frame 0.
   std::uint64_t next_frame = 0;  ///< One past the highest frame that has come.
   std::uint64_t came = 0;        ///< Bit i: frame next_frame - 1 - i has come.
   std::uint64_t frames = 0;      ///< Accepted.
   std::uint64_t early = 0;       ///< Of these, before r: treated as if they came at r.
   std::uint64_t late = 0;        ///< Of these, after r + J: served without a promise.
   std::uint64_t too_fast = 0;    ///< Refused.
+  std::uint64_t reanchored = 0;  ///< So often its phase was moved after its clock.
+  StreamPhase phase;             ///< Once anchored: r of each frame, moves included.
+  PhaseTracker tracker;
 
   /// r of frame k. Precondition: anchored.
-  Instant release(std::uint64_t k) const {
-    return *task.first_release + static_cast<std::int64_t>(k) * task.min_inter_arrival;
-  }
+  Instant release(std::uint64_t k) const { return phase.release(k); }
   bool is_late(std::uint64_t k, Instant arrival) const {
     return arrival > release(k) + task.release_jitter_max;
   }

@@ -16,8 +16,9 @@ PlannedStream LaxityPolicy::planned_stream(const Task& task, std::uint64_t next,
   PlannedStream planned;
   planned.id = static_cast<std::uint32_t>(books_->stream_slot(task.id));
   planned.category = plan_categories_[index(task.model)][task.lowest_variant];
-  planned.first = task.first_release.value_or(now);
-  planned.period = task.min_inter_arrival;
+  planned.phase.first = now;
+  planned.phase.period = task.min_inter_arrival;
+  if (task.first_release) planned.phase = books_->stream(task.id)->phase;
   planned.jitter = task.release_jitter_max + wake();
   const SystemModel& system = books_->system();
   if (system.catalog.model(task.model).has_preprocess && !system.preprocesses_inline()) {
@@ -27,8 +28,10 @@ PlannedStream LaxityPolicy::planned_stream(const Task& task, std::uint64_t next,
   planned.end = task.frame_count;
   planned.next = next;
   if (planned.release(next) < now) {
-    const auto passed = static_cast<std::uint64_t>((now - planned.release(next) - 1ns) / planned.period + 1);
+    const auto passed =
+        static_cast<std::uint64_t>((now - planned.release(next) - 1ns) / planned.phase.period + 1);
     planned.next += passed;
+    while (planned.release(planned.next) < now) ++planned.next;
   }
   return planned;
 }
@@ -127,6 +130,18 @@ void LaxityPolicy::task_anchored(TaskId task, Instant now) {
   ask(*stream);
 }
 
+std::uint64_t LaxityPolicy::first_unpromised(TaskId task, std::uint64_t next) const {
+  const StreamPlan& stream = streams_[books_->stream_slot(task)];
+  return stream.id == task && stream.is_in_plan() ? std::max(next, stream.planned.next) : next;
+}
+
+void LaxityPolicy::task_reanchored(TaskId task, Instant) {
+  StreamPlan* stream = find(task);
+  if (stream == nullptr) return;
+  if (stream->is_in_plan()) stream->planned.phase = books_->stream(task)->phase;
+  is_stale_ = is_stale_ || is_planning_;
+}
+
 void LaxityPolicy::task_removed(TaskId task, Instant now) {
   StreamPlan* stream = find(task);
   if (stream == nullptr) return;
@@ -170,7 +185,7 @@ void LaxityPolicy::snapshot(std::uint32_t executor, Instant now) {
     while (planned.release(planned.next) < now && (!planned.end || planned.next < *planned.end))
       ++planned.next;
     to.streams.push_back(planned);
-    to.utilisation_ppm += times_(planned.category, 1).count() * kPpm / planned.period.count();
+    to.utilisation_ppm += times_(planned.category, 1).count() * kPpm / planned.phase.period.count();
   }
 }
 
@@ -281,7 +296,7 @@ void LaxityPolicy::admission_ready(Instant now) {
   if (stream == nullptr || pending_.empty() || pending_.front() != *candidate_) return;  // it has left
   // Its phase was fixed meanwhile: ask again, at the real one.
   const Task& task = books_->stream(*candidate_)->task;
-  if (task.first_release && w.candidate->first != *task.first_release) return;
+  if (task.first_release && w.candidate->phase.first != books_->stream(*candidate_)->phase.first) return;
   bool is_adopted = w.found() && adopt(now);
   if ((w.found() || is_stale_) && !is_adopted && ++tries_ < kAdoptionTries)
     return;  // again, against the present

@@ -66,6 +66,8 @@ class LaxityPolicy final : public Policy {
   std::optional<AnswerTask> answer_task(const Task& task, Instant now) override;
   std::optional<AnswerTask> later_answer(Instant now) override;
   void task_anchored(TaskId task, Instant now) override;
+  std::uint64_t first_unpromised(TaskId task, std::uint64_t next) const override;
+  void task_reanchored(TaskId task, Instant now) override;
   void task_removed(TaskId task, Instant now) override;
   std::optional<Instant> guaranteed_until(TaskId task) const override;
   std::optional<PlanView> plan(ExecutorId executor) const override {

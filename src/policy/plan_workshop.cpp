@@ -143,13 +143,13 @@ std::optional<Duration> PlanWorkshop::least_deadline(const Snapshot& from, const
 }
 
 std::optional<Duration> PlanWorkshop::least_period(const Snapshot& from, const PlannedStream& asked) {
-  const Duration step = std::max<Duration>(asked.period / kPeriodSteps, 1ns);
+  const Duration step = std::max<Duration>(asked.phase.period / kPeriodSteps, 1ns);
   const auto steps = least_steps(kPeriodTimesMax * kPeriodSteps, [&](std::int64_t tried_steps) {
     PlannedStream tried = asked;
-    tried.period += tried_steps * step;
+    tried.phase.period += tried_steps * step;
     return try_plan(from, tried, 0);
   });
-  return steps ? std::optional(asked.period + *steps * step) : std::nullopt;
+  return steps ? std::optional(asked.phase.period + *steps * step) : std::nullopt;
 }
 
 }  // namespace laxity

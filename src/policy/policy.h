@@ -104,6 +104,11 @@ class Policy {
   /// Frame 0 (or the first that came) has fixed the phase of a stream submitted without one: see
   /// `Books::stream(task)->task.first_release`. Comes before the frame's job_ready.
   virtual void task_anchored(TaskId, Instant /*now*/) {}
+  /// The first frame, `next` or later, of which nothing was said yet: from there on an endless stream whose
+  /// clock drifts gets another phase.
+  virtual std::uint64_t first_unpromised(TaskId, std::uint64_t next) const { return next; }
+  /// It got one: see `Books::stream(task)->phase`.
+  virtual void task_reanchored(TaskId, Instant /*now*/) {}
   /// The stream has left; called while it is still in the books, and also for one not answered yet.
   virtual void task_removed(TaskId, Instant /*now*/) {}
   /// Frames released before it are promised; later than everything: all. None: nothing is. For state pages.

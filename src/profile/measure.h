@@ -28,7 +28,8 @@ struct MeasureOptions {
 };
 
 /// Times are from before the inputs are gathered until the outputs are there: what an executor spends on a
-/// batch, its segments apart. Points are measured in rounds, so that a busy spell of the machine does not
+/// batch, its segments apart. Between two of them other stages run, as in a server, so that caches are not
+/// warmer than there. Points are measured in rounds, so that a busy spell of the machine does not
 /// fall on one of them alone. Keeps the calling thread for the budget and leaves its core as it was.
 /// `progress(done, total, what)` is called between points. Errors: kNotFound: a model that is not there
 /// (names the nearest); as Engine::load and StageRunner::run.

@@ -19,6 +19,8 @@ Reason JobBooks::open_stream(const Task& task) {
   entry = StreamEntry{};
   entry.state = StreamEntry::State::kAsked;
   entry.task = task;
+  entry.phase.period = task.min_inter_arrival;
+  if (task.first_release) entry.phase.first = *task.first_release;
   return Reason::kNone;
 }
 
@@ -43,6 +45,7 @@ Reason JobBooks::bind_frame(Job& job, Instant now, bool& is_anchored_now) {
   if (!task.first_release) {
     const auto elapsed = static_cast<std::int64_t>(k) * task.min_inter_arrival;
     stream->task.first_release = now - task.release_jitter_max - elapsed;
+    stream->phase.first = *stream->task.first_release;
     is_anchored_now = true;
   }
   const Instant release = stream->release(k);
@@ -66,6 +69,23 @@ Reason JobBooks::bind_frame(Job& job, Instant now, bool& is_anchored_now) {
   if (task.kind != JobKind::kBestEffort)
     job.absolute_deadline = std::max(now, release) + task.relative_deadline;
   return Reason::kNone;
+}
+
+std::optional<PhaseTracker::Move> JobBooks::phase_move(const Job& job, Instant now) {
+  StreamEntry& stream = *stream_entry(*job.task);
+  if (stream.task.frame_count || !stream.task.first_release) return std::nullopt;
+  const bool was_moved = stream.phase.moved_from != UINT64_MAX;
+  if (was_moved && !stream.phase.is_moved(*job.frame)) return std::nullopt;
+  const Duration offset = now - stream.release(*job.frame);
+  const Duration contract = stream.task.min_inter_arrival;
+  auto move = stream.tracker.observe(offset, stream.task.release_jitter_max, contract);
+  if (move) {
+    const Duration period = stream.phase.period_at(*job.frame);
+    move->per_frame = PhaseTracker::followed(contract, period, move->per_frame) - period;
+  }
+  // Two moves are told apart only when no frame of before the first can come any more: see `came`.
+  if (was_moved && stream.next_frame < stream.phase.moved_from + 64) return std::nullopt;
+  return move;
 }
 
 std::optional<JobIndex> JobBooks::find_unsettled(JobId id) const {

@@ -48,6 +48,9 @@ class JobBooks : public Books {
   /// Fixes the phase by the first frame, numbers a frame that has no number, and makes its kind and deadline
   /// those of its contract. Returns kNone or why the frame is refused; `is_anchored_now`: it fixed the phase.
   Reason bind_frame(Job& job, Instant now, bool& is_anchored_now);
+  /// To be told of each frame of an endless stream that bind_frame took: where its phase should move, if it
+  /// should.
+  std::optional<PhaseTracker::Move> phase_move(const Job& job, Instant now);
   std::size_t executor_count() const noexcept { return executors_.size(); }
 
   /// The slot of a job that is not settled yet. None: unknown, settled or forgotten.

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "analysis/drift_watch.h"
 #include "base/check.h"
 #include "sched/audit.h"
 #include "sched/job_books.h"
@@ -28,7 +29,10 @@ std::optional<Instant> earlier(std::optional<Instant> a, std::optional<Instant> 
 class Scheduler::State {
  public:
   State(SystemModel model, std::unique_ptr<Policy> chosen, SchedulerOptions chosen_options)
-      : books(std::move(model)), policy(std::move(chosen)), options(chosen_options) {
+      : books(std::move(model)),
+        policy(std::move(chosen)),
+        options(chosen_options),
+        drift_watch(books.system().table, books.system().catalog) {
     LAXITY_CHECK(policy != nullptr && books.has_batch_executor());
     LAXITY_CHECK(books.capacity() > 0 && books.capacity() <= kJobSlotMask + 1);
     LAXITY_CHECK(books.system().limits.batch_size_max <= kBatchSizeMax);
@@ -41,6 +45,7 @@ class Scheduler::State {
   JobBooks books;
   std::unique_ptr<Policy> policy;
   SchedulerOptions options;
+  DriftWatch drift_watch;
   PolicyTraits traits;
   SchedulerCounters counters;
   std::optional<PlanId> outstanding_plan;
@@ -62,6 +67,8 @@ class Scheduler::State {
 
   void answer_task(const AnswerTask& answer);
   std::optional<Reason> refusal(Job& job);
+  void watch_drift(CategoryId category, std::uint32_t batch_size, Duration excess);
+  void reanchor(TaskId task, const PhaseTracker::Move& move);
   void make_ready(JobIndex i);
   void leave_waiting(JobIndex i);
   void settle(JobIndex i, Outcome outcome, Reason reason);
@@ -142,7 +149,20 @@ std::optional<Reason> Scheduler::State::refusal(Job& job) {
   bool is_anchored_now = false;
   const Reason reason = books.bind_frame(job, now, is_anchored_now);
   if (is_anchored_now) policy->task_anchored(*job.task, now);
-  return reason == Reason::kNone ? std::nullopt : std::optional(reason);
+  if (reason != Reason::kNone) return reason;
+  if (const auto move = books.phase_move(job, now)) reanchor(*job.task, *move);
+  return std::nullopt;
+}
+
+// Frames that were promised keep their r; the clock drifts on until the first that was not.
+void Scheduler::State::reanchor(TaskId task, const PhaseTracker::Move& move) {
+  StreamEntry& stream = *books.stream_entry(task);
+  const std::uint64_t from = std::max(stream.next_frame, policy->first_unpromised(task, stream.next_frame));
+  const auto until_then = static_cast<std::int64_t>(from - stream.next_frame);
+  stream.phase.move(from, move.by + until_then * move.per_frame, move.per_frame);
+  stream.tracker.restart();
+  ++stream.reanchored;
+  policy->task_reanchored(task, now);
 }
 
 void Scheduler::State::on(const JobReleased& event) {
@@ -160,6 +180,7 @@ void Scheduler::State::on(const JobReleased& event) {
     answer.outcome = Outcome::kRejected;
     answer.reason = *reason;
     if (job.absolute_deadline) answer.slack = *job.absolute_deadline - now;
+    answer.frame = job.frame;
     commands->push(answer);
     return;
   }
@@ -216,6 +237,7 @@ void Scheduler::State::on(const BatchFinished& event) {
   }
   const bool succeeded = event.status == BatchStatus::kSucceeded;
   LAXITY_CHECK(!succeeded || event.confidences.size() == running.jobs.size());
+  const Duration planned = executor.planned_finish - executor.start;
   free_executor(event.executor);
   policy->batch_finished(running.category, event.executor, event.status, event.execution_time, now);
   for (std::size_t n = 0; n < running.jobs.size(); ++n) {
@@ -232,6 +254,24 @@ void Scheduler::State::on(const BatchFinished& event) {
       stage_finished(i, event.confidences[n]);
     }
   }
+  if (succeeded && planned > Duration::zero())
+    watch_drift(running.category, static_cast<std::uint32_t>(running.jobs.size()),
+                event.execution_time + books.system().table.overheads.dispatch - planned);
+}
+
+// A bound that measured times have left is replaced, and who plans with it is told.
+void Scheduler::State::watch_drift(CategoryId category, std::uint32_t batch_size, Duration excess) {
+  LatencyTable& table = books.table();
+  const auto bound = drift_watch.observe(table, category, batch_size, excess);
+  if (!bound) return;
+  const std::uint32_t point = *DriftWatch::point(table, category, batch_size);
+  ExecutionTime time = *table.measured(category, point);
+  time.p99 = *bound;
+  time.max = table.planning_bound() == PlanningBound::kMax ? time.p99 : std::max(time.max, time.p99);
+  time.after_idle_p99 = std::max(time.after_idle_p99, time.p99);
+  table.set(category, point, time);
+  ++counters.bounds_changed;
+  policy->tables_changed(now);
 }
 
 void Scheduler::State::on(const ExecutorLost& event) {
@@ -281,6 +321,14 @@ void Scheduler::State::on(const PlanReady& event) {
 void Scheduler::State::on(const ShutdownStarted&) {
   if (is_shutting_down) return;
   is_shutting_down = true;
+  for (const StreamEntry& stream : books.streams()) {  // who still waits for an answer gets one
+    if (stream.state != StreamEntry::State::kAsked) continue;
+    AnswerTask refusal;
+    refusal.task = stream.task.id;
+    refusal.reason = Reason::kShuttingDown;
+    policy->task_removed(stream.task.id, now);
+    answer_task(refusal);
+  }
   for (JobIndex i = 0; i < books.capacity(); ++i) {
     const JobEntry& entry = books.job(i);
     const bool in_segment = entry.state == JobState::kNeedsSegment && !books.segments.contains(i);
@@ -344,6 +392,7 @@ void Scheduler::State::settle(JobIndex i, Outcome outcome, Reason reason) {
   answer.batch_size = entry.last_batch_size;
   if (entry.job.absolute_deadline) answer.slack = *entry.job.absolute_deadline - now;
   answer.is_last = !in_batch && !in_segment;
+  answer.frame = entry.job.frame;
   commands->push(answer);
   ++counters.settled[static_cast<int>(outcome)];
   if (answer.is_last) {
@@ -584,7 +633,10 @@ std::uint64_t Scheduler::compute_plan(PlanId plan) {
   return state_->policy->compute_plan(state_->plan_budget);
 }
 
-void Scheduler::replace_table(const LatencyTable& table) { state_->books.table() = table; }
+void Scheduler::replace_table(const LatencyTable& table) {
+  state_->books.table() = table;
+  state_->drift_watch = DriftWatch(table, state_->books.system().catalog);
+}
 
 const Books& Scheduler::books() const noexcept { return state_->books; }
 const Policy& Scheduler::policy() const noexcept { return *state_->policy; }

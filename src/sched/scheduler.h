@@ -24,6 +24,7 @@ struct SchedulerCounters {
   std::uint64_t settled[kOutcomeCount] = {};
   std::uint64_t batches = 0;
   std::uint64_t batch_jobs = 0;
+  std::uint64_t bounds_changed = 0;  ///< Times that measured execution times moved a bound of the table.
 };
 
 /// Deterministic: the same (now, event) sequence gives the same commands. It owns no clock, no thread, no
@@ -44,7 +45,8 @@ class Scheduler {
   /// goes on.
   std::uint64_t compute_plan(PlanId plan);
 
-  /// Replaces the execution times; the driver follows with TablesChanged. Must not run beside handle().
+  /// Replaces the execution times, and what the drift watch takes for profiled; the driver follows with
+  /// TablesChanged. Must not run beside handle().
   void replace_table(const LatencyTable& table);
 
   const Books& books() const noexcept;

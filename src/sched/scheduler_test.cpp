@@ -402,6 +402,35 @@ TEST(Scheduler, StreamsAreAcceptedWithoutAPromiseByPoliciesWithoutAdmission) {
   EXPECT_EQ(answer->response_time_bound, std::nullopt);
 }
 
+TEST(Scheduler, StreamsThatWaitForAPlanAreAnsweredAtShutdown) {
+  ByHand hand(toy_system({{{6ms}}}), policy("laxity"));
+  Task task;
+  task.id = TaskId{4};
+  task.min_inter_arrival = 10ms;
+  task.relative_deadline = 10ms;
+  ASSERT_NE(hand.feed<ComputePlan>(0ms, TaskSubmitted{task}), nullptr);
+  const auto* answer = hand.feed<AnswerTask>(1ms, ShutdownStarted{});
+  ASSERT_NE(answer, nullptr);
+  EXPECT_FALSE(answer->admitted);
+  EXPECT_EQ(answer->reason, Reason::kShuttingDown);
+  EXPECT_EQ(hand.scheduler.books().stream(task.id), nullptr);
+  hand.scheduler.compute_plan(PlanId{1});
+  EXPECT_EQ(hand.feed<AnswerTask>(2ms, PlanReady{PlanId{1}, 0}), nullptr);  // for nobody
+}
+
+// Eleven batches over the table: the bound is what they took, and the policy plans with it.
+TEST(Scheduler, BoundsFollowWhatIsMeasured) {
+  TinyDriver driver(toy_system({{{4ms}}}), policy("edf"));
+  driver.execution_time = [](const StartBatch&) { return Duration(6ms); };
+  for (int i = 0; i < 11; ++i) driver.release(toy_job(0, i * 20ms, i * 20ms + 15ms));
+  driver.run();
+  EXPECT_EQ(driver.scheduler.counters().bounds_changed, 1u);
+  EXPECT_EQ(driver.scheduler.books().system().table.planned(CategoryId{0}, 1), 6ms);
+  driver.release(toy_job(0, 300ms, 305ms));  // hopeless now
+  driver.run();
+  EXPECT_EQ(driver.outcome_of(11)->command.outcome, Outcome::kDropped);
+}
+
 TEST(Scheduler, NewTableMovesTheInstantOfHopelessness) {
   ByHand hand(toy_system({{{6ms}}}), policy("edf"));
   hand.feed<SetTimer>(0ms, released(toy_job(0, 0ms, 50ms), 1, 0));

@@ -32,6 +32,8 @@ constexpr std::uint64_t kSmallBodyMax = 64 * 1024;
 constexpr std::size_t kFirstBodyMemory = std::size_t{1} << 20;
 /// Of a reply buffer, while idle.
 constexpr std::size_t kReplyKeptMax = 64 * 1024;
+/// Events that a listener may leave unread.
+constexpr std::size_t kUnreadEventsMax = 64 * 1024;
 /// For a client to close after the last reply.
 constexpr Duration kLingerMax = 2s;
 
@@ -81,6 +83,7 @@ void Connection::advance() {
       case State::kWriting:
       case State::kClosed:
         return;
+      case State::kListening:
       case State::kLingering:
         buffer_begin_ = buffer_end_;
         return arm_read();
@@ -152,15 +155,17 @@ void Connection::on_head() {
 
   Route route = server_.router().find(method, target, !server_.is_stopping());
   const bool is_infer = route.kind == Route::Kind::kInfer;
+  const bool takes_body = is_infer || route.kind == Route::Kind::kAskStream;
   const std::uint64_t size_max = is_infer ? server_.config().body_size_max : kSmallBodyMax;
   if (size > size_max && route.head.status < 400) {
     return fail(
         413, "too_large",
         "body: expected at most " + std::to_string(size_max) + " bytes, found " + std::to_string(size), true);
   }
-  if (is_infer) {
+  if (takes_body) {
     std::string complaint;
-    const std::optional<std::uint64_t> header_length = inference_header_length(complaint);
+    std::optional<std::uint64_t> header_length;
+    if (is_infer) header_length = inference_header_length(complaint);
     const auto encoding = head.find(http::field::content_encoding);
     if (encoding != head.end() && !boost::beast::iequals(encoding->value(), "identity")) {
       route.head.status = 415;
@@ -181,7 +186,13 @@ void Connection::on_head() {
       return start_body(size, header_length);
     }
   }
-  if (route.kind == Route::Kind::kState) route.body = server_.state_json();
+  if (route.kind == Route::Kind::kEvents && size == 0 && !is_head_request_) {
+    if (server_.add_listener(*this)) return start_listening();
+    route.head.status = 503;
+    route.head.retry_later = true;
+    route.body = error_json("as many clients listen to events as the server tells", "too_many_listeners");
+  }
+  if (route.head.status < 400) server_.answer_page(route);
   reply_.bytes = std::move(route.body);
   reply_.json_size.reset();
   const bool is_unwelcome =
@@ -259,7 +270,11 @@ void Connection::on_body_complete() {
   const Instant received = server_.now();
   state_ = State::kWaiting;
   patience_ends_ = 0;
-  server_.infer(*this, *request_, header_length_, received);
+  if (request_->codec != nullptr) {
+    server_.infer(*this, *request_, header_length_, received);
+  } else {
+    server_.ask_stream(*this, *request_, received);
+  }
   if (state_ == State::kWaiting && !read_pending_) server_.watch_later(*this);
 }
 
@@ -315,6 +330,7 @@ void Connection::on_hang_up() {
 }
 
 void Connection::give_up_request() {
+  if (asked_stream_) server_.abandon_stream(*std::exchange(asked_stream_, std::nullopt));
   if (request_ == nullptr) return;
   Request& request = *request_;
   request_ = nullptr;
@@ -323,6 +339,28 @@ void Connection::give_up_request() {
   } else {
     server_.table().recycle(&request);
   }
+}
+
+// The length is not known, so the end of the connection is the end of the answer.
+void Connection::start_listening() {
+  keep_alive_ = false;
+  boost::system::error_code ignored;  // then the system keeps more of what is not read, and no harm is done
+  socket_.set_option(net::socket_base::send_buffer_size(static_cast<int>(kUnreadEventsMax)), ignored);
+  head_text_ =
+      "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\n"
+      "Connection: close\r\n\r\n";
+  reply_.bytes = ": what happens from here on\n\n";
+  written_ = 0;
+  state_ = State::kListening;
+  patience_ends_ = 0;
+  write_some();
+}
+
+void Connection::push_event(std::string_view event) {
+  if (state_ != State::kListening) return;
+  if (head_text_.size() + reply_.bytes.size() - written_ + event.size() > kUnreadEventsMax) return close();
+  reply_.bytes += event;
+  if (!write_pending_) write_some();
 }
 
 void Connection::fail(int status, std::string_view reason, std::string_view message, bool and_close) {
@@ -356,7 +394,10 @@ void Connection::send(const ReplyHead& head) {
     out += "\r\nAllow: ";
     out += head.allow;
   }
-  if (head.retry_later) out += "\r\nRetry-After: 1";
+  if (head.retry_later) {
+    out += "\r\nRetry-After: ";
+    append_number(out, head.retry_after_s);
+  }
   if (!keep_alive_) {
     out += "\r\nConnection: close";
   } else if (is_http_1_0_) {
@@ -404,6 +445,13 @@ void Connection::on_writable(ErrorCodeType error) {
 }
 
 void Connection::after_reply() {
+  if (state_ == State::kListening) {
+    head_text_.clear();
+    reply_.bytes.clear();
+    written_ = 0;
+    patience_ends_ = 0;
+    return;
+  }
   if (reply_.bytes.capacity() > kReplyKeptMax) {
     reply_.bytes.clear();
     reply_.bytes.shrink_to_fit();
@@ -424,6 +472,7 @@ void Connection::resume() { advance(); }
 
 void Connection::close() {
   if (state_ != State::kClosed) {
+    if (state_ == State::kListening) server_.remove_listener(*this);
     state_ = State::kClosed;
     boost::system::error_code ignored;
     socket_.close(ignored);
@@ -463,6 +512,8 @@ void Connection::on_final_stop() {
       is_head_request_ = false;
       fail(503, name(Reason::kShuttingDown), sentence(Reason::kShuttingDown), true);
       return advance();
+    case State::kListening:
+      return close();
     case State::kWaiting:
     case State::kWriting:
     case State::kLingering:

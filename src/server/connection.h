@@ -47,6 +47,12 @@ class Connection {
   void resume();
   /// The request has been taken away by the server (answered or cancelled).
   void detach_request() noexcept { request_ = nullptr; }
+  /// The verdict on this stream will be the answer.
+  void wait_for(TaskId stream) noexcept { asked_stream_ = stream; }
+  void detach_stream() noexcept { asked_stream_.reset(); }
+
+  /// Sends one event to a client that listens; one that leaves too many unread is closed.
+  void push_event(std::string_view event);
 
   /// The clock's hand has moved: closes or answers 408 where patience has ended.
   void on_tick();
@@ -62,8 +68,9 @@ class Connection {
     kHead,       // between requests, or in a header
     kBody,       // a body is being read for a job
     kDiscard,    // the answer is known, the body is only read to get past it
-    kWaiting,    // a job lives
+    kWaiting,    // a job lives, or a stream waits for its verdict
     kWriting,    // the client is slow to take its reply
+    kListening,  // events are sent as they happen, until one side closes
     kLingering,  // the last reply is sent; bytes are thrown away until the client closes
     kClosed,
   };
@@ -83,6 +90,7 @@ class Connection {
   void on_hang_up();
 
   /// Answers without a job. `and_close`: what follows on the wire cannot be understood or is not wanted.
+  void start_listening();
   void fail(int status, std::string_view reason, std::string_view message, bool and_close);
   void write_some();
   void on_writable(ErrorCodeType error);
@@ -109,6 +117,7 @@ class Connection {
   std::optional<Parser> parser_;
 
   Request* request_ = nullptr;
+  std::optional<TaskId> asked_stream_;
   std::optional<std::uint64_t> header_length_;
   std::size_t body_filled_ = 0;
   std::uint64_t discard_left_ = 0;

@@ -1,10 +1,12 @@
 // Where the server hands its events and learns the time: the live driver, or a test's stand-in.
 #pragma once
 
+#include <span>
 #include <string>
 
 #include "base/time.h"
 #include "core/event.h"
+#include "live/live_stream.h"
 
 namespace laxity {
 
@@ -22,6 +24,9 @@ class EventPort {
 
   /// One JSON object for `GET /v2/laxity/state`. Network thread; may take microseconds, may allocate.
   virtual std::string state_json() = 0;
+
+  /// Fills in what is known of each stream, by its `task`. Network thread; may take microseconds.
+  virtual void look_up(std::span<LiveStream> streams) = 0;
 
   /// Accepts nothing new; returns when every job has been settled: those that can make it within `grace` by
   /// running.

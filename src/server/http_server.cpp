@@ -13,6 +13,7 @@
 #include "base/check.h"
 #include "server/json_writer.h"
 #include "server/status_mapping.h"
+#include "server/stream_pages.h"
 
 namespace laxity {
 
@@ -31,8 +32,8 @@ constexpr rlim_t kOtherDescriptors = 256;
 
 /// Fine enough for the shortest patience, coarse enough to cost nothing.
 Duration choose_tick_period(const ServerConfig& config) {
-  const Duration shortest =
-      std::min({config.header_time_max, config.body_time_max, config.idle_time_max, config.write_time_max});
+  const Duration shortest = std::min({config.header_time_max, config.body_time_max, config.idle_time_max,
+                                      config.write_time_max, config.stream_idle_min});
   return std::clamp<Duration>(shortest / 4, 10ms, 250ms);
 }
 
@@ -90,6 +91,8 @@ HttpServer::HttpServer(const ServerConfig& config, std::span<const LoadedModel> 
       acceptor_(loop_),
       timer_(loop_),
       decoder_({config.json_size_max, limits.queue_length_max}),
+      stream_decoder_(router_.codecs()),
+      streams_(limits.streams_max, config.stream_idle_min),
       on_answer_([this](Request& request) { answer(request); }),
       tick_period_(choose_tick_period(config)) {
   connections_.reserve(config.connections_max + kRefusedMax);
@@ -186,6 +189,8 @@ void HttpServer::on_tick() {
   // Closing marks and never removes, so the list holds still.
   for (std::size_t i = 0; i < connections_.size(); ++i) connections_[i]->on_tick();
   retry_cancels();
+  end_idle_streams();
+  keep_listeners_awake();
   accept();
   end_if_finished();
 }
@@ -203,6 +208,7 @@ void HttpServer::begin_stop() {
 void HttpServer::finish() {
   net::post(loop_, [this] {
     end_of_handler();  // the last settlements
+    refuse_waiting_streams();
     is_finishing_ = true;
     finish_by_ = tick_ + static_cast<std::uint64_t>(kFlushMax / tick_period_) + 1;
     for (std::size_t i = 0; i < connections_.size(); ++i) connections_[i]->on_final_stop();
@@ -226,7 +232,13 @@ std::string HttpServer::state_json() {
   append_json_number(out, table_.budget().used());
   out += ",\"stopping\":";
   out += is_stopping_ ? "true" : "false";
-  out += "},\"driver\":";
+  out += "},\"engine\":{\"name\":";
+  append_json_string(out, config_.engine);
+  out += ",\"emulated\":";
+  out += config_.is_emulated ? "true" : "false";
+  out += "},\"streams\":";
+  out += streams_state_json(streams_, config_.admissions_waiting_max);
+  out += ",\"driver\":";
   out += port_to_live_->state_json();
   out += "}";
   return out;
@@ -251,16 +263,24 @@ void HttpServer::infer(Connection& connection, Request& request, std::optional<s
     return refuse(wire_status(status.error().code),
                   error_json(status.error().message, name(status.error().code)));
   }
-  Reason refusal = Reason::kNone;
-  if (!table_.admit(request, refusal)) {
-    return refuse(wire_status(Outcome::kRejected, refusal), error_json(sentence(refusal), name(refusal)));
-  }
-
   Job job;
   job.model = codec.model().id;
   job.variant = codec.variant();
   job.kind = request.decoded.kind;
   job.release = received;
+  if (!request.decoded.stream.empty()) {
+    if (Status bound = bind_to_stream(request, job); !bound) {
+      const ErrorCode code = bound.error().code;
+      return refuse(wire_status(code),
+                    error_json(bound.error().message,
+                               code == ErrorCode::kNotFound ? name(Reason::kUnknownStream) : name(code)));
+    }
+  }
+  Reason refusal = Reason::kNone;
+  if (!table_.admit(request, refusal)) {
+    return refuse(wire_status(Outcome::kRejected, refusal), error_json(sentence(refusal), name(refusal)));
+  }
+
   if (request.decoded.relative_deadline)
     job.absolute_deadline = received + *request.decoded.relative_deadline;
   job.priority = request.decoded.priority;
@@ -272,6 +292,7 @@ void HttpServer::infer(Connection& connection, Request& request, std::optional<s
   // which waits for each answer, gains when this thread runs the batch; with several the executor would idle.
   const bool is_lone_client = request.client == last_client_ && request.jobs.size() == 1;
   last_client_ = request.client;
+  if (request.task) streams_.frame_sent(*streams_.find(*request.task), received);
   const std::size_t count = request.jobs.size();
   for (std::size_t i = 0; i < count; ++i) {
     job.id = request.jobs[i];
@@ -298,6 +319,7 @@ void HttpServer::answer(Request& request) {
   SettleJob& settled = request.settled[worst];
   // Its client is still here, so it was the driver that cancelled, at the end of its grace.
   if (settled.reason == Reason::kClientGone) settled.reason = Reason::kShuttingDown;
+  if (request.task) frame_ended(*request.task, settled.outcome, settled.reason);
   const WireStatus status = wire_status(settled.outcome, settled.reason);
   ReplyHead head;
   head.status = status.http;
@@ -328,6 +350,7 @@ void HttpServer::answer(Request& request) {
       body += ",\"deadline_ms\":";
       append_json_milliseconds(body, *request.decoded.relative_deadline);
     }
+    if (request.task) add_contract(body, request, settled, head);
     body += "}";
     connection.reply().json_size.reset();
   }
@@ -337,6 +360,7 @@ void HttpServer::answer(Request& request) {
 
 void HttpServer::cancel(Request& request) {
   request.client = nullptr;
+  if (request.task) frame_ended(*request.task, Outcome::kCancelled, Reason::kClientGone);
   if (!post_cancels(request)) {
     request.cancel_pending = true;
     uncancelled_.push_back(&request);
@@ -366,6 +390,7 @@ void HttpServer::end_of_handler() {
     if (!config_.busy_poll) table_.set_awake(false);
     posted_from_here_ = false;
     table_.take_settled(on_answer_);
+    table_.stream_mailbox().take([this](const StreamNews& news) { on_news(news); });
     // Connections that were answered go on with what they have read; those that wait watch for a hang-up.
     // Both may add to the list and release new jobs.
     for (std::size_t i = 0; i < to_watch_.size(); ++i) {

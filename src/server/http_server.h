@@ -20,6 +20,7 @@
 #include "server/request_table.h"
 #include "server/routes.h"
 #include "server/server_config.h"
+#include "server/stream_table.h"
 
 namespace laxity {
 
@@ -52,10 +53,19 @@ class HttpServer {
   Duration tick_period() const noexcept { return tick_period_; }
   Instant now() const { return port_to_live_->now(); }
   std::string state_json();
+  /// Fills in what a page that is not fixed says.
+  void answer_page(Route& route);
 
   /// Decodes a complete body and releases its jobs. The answer follows by Connection::send, possibly at once.
   void infer(Connection& connection, Request& request, std::optional<std::uint64_t> header_length,
              Instant received);
+  /// Decodes a complete body and asks for the stream. The answer follows by Connection::send, possibly at once.
+  void ask_stream(Connection& connection, Request& request, Instant received);
+  /// Its client has gone before the verdict.
+  void abandon_stream(TaskId id);
+  /// False: enough clients listen to events.
+  bool add_listener(Connection& connection);
+  void remove_listener(Connection& connection);
   /// Its client has gone: cancels the jobs that still live.
   void cancel(Request& request);
   /// The job was not done before its release returned; look after its client when the handler ends.
@@ -81,6 +91,24 @@ class HttpServer {
   bool post_cancels(Request& request);
   void end_if_finished();
 
+  // Streams: http_streams.cpp.
+  void publish(std::string_view event, std::string_view data);
+  void publish_change(const Stream& stream, const StreamNews& news, Instant now);
+  void keep_listeners_awake();
+  void close_stream(Stream& stream, StreamEnd end);
+  void on_news(const StreamNews& news);
+  void reply_to_asker(Stream& stream, const ReplyHead& head, std::string body);
+  void end_stream(Stream& stream, StreamEnd end);
+  void end_idle_streams();
+  void refuse_waiting_streams();
+  /// Makes the request's job a frame of the stream it names. Errors: kNotFound: no such stream;
+  /// kInvalidArgument: it is for another model, or the request is a batch.
+  Status bind_to_stream(Request& request, Job& job);
+  void frame_ended(TaskId task, Outcome outcome, Reason reason);
+  /// Says in the body of a frame that got no answer which one it was, and what was agreed upon.
+  void add_contract(std::string& body, const Request& request, const SettleJob& settled, ReplyHead& head);
+  std::string streams_json(std::size_t page_begin);
+
   template <typename T>
   friend class WakeAllocator;
 
@@ -96,6 +124,8 @@ class HttpServer {
   Acceptor acceptor_;
   Timer timer_;
   InferDecoder decoder_;
+  StreamDecoder stream_decoder_;
+  StreamTable streams_;
   EventPort* port_to_live_ = nullptr;
   std::function<void(Request&)> on_answer_;
 
@@ -111,6 +141,7 @@ class HttpServer {
 
   std::vector<std::unique_ptr<Connection>> connections_;
   std::vector<Connection*> to_watch_;
+  std::vector<Connection*> listeners_;
   std::vector<Connection*> graveyard_;
   std::vector<Request*> uncancelled_;
 };

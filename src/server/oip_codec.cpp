@@ -206,7 +206,8 @@ void append_per_job(std::string& out, std::string_view key, std::size_t job_coun
   if (job_count != 1) out += ']';
 }
 
-void append_parameters(std::string& out, const ModelCodec& codec, std::span<const SettleJob> settled) {
+void append_parameters(std::string& out, const ModelCodec& codec, const InferRequest& request,
+                       std::span<const SettleJob> settled) {
   Outcome worst = Outcome::kOnTime;
   Duration queue_time{}, execution_time{};
   std::uint32_t batch_size = 0;
@@ -221,12 +222,12 @@ void append_parameters(std::string& out, const ModelCodec& codec, std::span<cons
   out += ",\"parameters\":{\"outcome\":\"";
   out += name(worst);
   out += "\",\"variant\":";
-  append_json_string(out, codec.model().variants[codec.variant()].name);
+  append_json_string(out, codec.model().variants[request.variant].name);
   append_per_job(out, "exit", settled.size(), [&](std::size_t job) {
     append_json_number(out, settled[job].exit_count > 0 ? settled[job].exit_count - 1 : 0U);
   });
   out += ",\"exits\":";
-  append_json_number(out, codec.exit_count());
+  append_json_number(out, codec.exit_count(request.variant));
   if (codec.model().postprocess.kind != PostprocessSpec::Kind::kNone) {
     append_per_job(out, "confidence", settled.size(), [&](std::size_t job) {
       append_json_number(out, static_cast<float>(settled[job].confidence) / 65535.0F);
@@ -237,10 +238,19 @@ void append_parameters(std::string& out, const ModelCodec& codec, std::span<cons
   out += ",\"batch_size\":";
   append_json_number(out, batch_size);
   if (slack) append_milliseconds(out, "slack_ms", *slack);
+  if (!request.stream.empty()) append_frame(out, request.stream, settled.front());
   out += '}';
 }
 
 }  // namespace
+
+void append_frame(std::string& out, std::string_view stream, const SettleJob& settled) {
+  out += ",\"stream\":";
+  append_json_string(out, stream);
+  if (!settled.frame) return;
+  out += ",\"frame\":";
+  append_json_number(out, *settled.frame);
+}
 
 ModelCodec::ModelCodec(const LoadedModel& model) : model_(&model) {
   LAXITY_CHECK(!model.variants.empty());
@@ -249,7 +259,6 @@ ModelCodec::ModelCodec(const LoadedModel& model) : model_(&model) {
   LAXITY_CHECK(!variant.stages.empty());
   batch_is_free_ = variant.stages.front().spec.batch_is_free;
   has_batch_dimension_ = variant.stages.front().spec.has_batch_dimension;
-  exit_count_ = static_cast<std::uint32_t>(variant.stages.size());
 
   for (std::size_t i = 0; i < model.outputs.size(); ++i) {
     const TensorSpec& spec = model.outputs[i];
@@ -308,7 +317,7 @@ void encode_answer(const ModelCodec& codec, const InferRequest& request, std::sp
     out += ",\"id\":";
     append_json_string(out, request.id);
   }
-  append_parameters(out, codec, settled);
+  append_parameters(out, codec, request, settled);
   out += ",\"outputs\":[";
   bool has_binary = false;
   for (const InferRequest::Wanted& wanted : request.wanted) {

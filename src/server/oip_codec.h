@@ -51,7 +51,10 @@ class ModelCodec {
   }
   /// The variant that answers: the best one, until a policy chooses.
   std::uint32_t variant() const noexcept { return variant_; }
-  std::uint32_t exit_count() const noexcept { return exit_count_; }
+  /// Exits of the variant.
+  std::uint32_t exit_count(std::uint32_t variant) const {
+    return static_cast<std::uint32_t>(model_->variants.at(variant).stages.size());
+  }
 
   /// The body of `GET /v2/models/<name>`.
   std::string metadata_json() const;
@@ -62,7 +65,6 @@ class ModelCodec {
   bool batch_is_free_ = true;
   bool has_batch_dimension_ = true;
   std::uint32_t variant_ = 0;
-  std::uint32_t exit_count_ = 1;
 };
 
 /// One decoded request. Reused: a warm one decodes without allocating.
@@ -78,6 +80,9 @@ struct InferRequest {
   JobKind kind = JobKind::kBestEffort;
   std::optional<Duration> relative_deadline;
   std::uint32_t priority = 0;
+  std::string stream;                  ///< Name of the stream that this is a frame of; empty: none.
+  std::optional<std::uint32_t> frame;  ///< As the client numbers it.
+  std::uint32_t variant = 0;           ///< That answers: the codec's own, until a stream says otherwise.
   std::vector<Wanted> wanted;
   /// Input i of job j is inputs[j * input count + i]. Points into the body or into the decoder's tensor
   /// memory.
@@ -104,8 +109,8 @@ class InferDecoder {
   /// `Inference-Header-Content-Length`. What cannot be used in place (JSON tensors, base64 pictures, binary
   /// tensors that are not aligned for their type) goes to `tensors`. `request` is overwritten, its contents
   /// are unspecified after an error.
-  /// Errors: kInvalidArgument, what was expected, what was found, where; kNotFound (a stream that does not
-  /// exist); kTooLarge (JSON over its limit); kResourceExhausted (no memory left in the budget of `tensors`).
+  /// Errors: kInvalidArgument, what was expected, what was found, where; kTooLarge (JSON over its limit);
+  /// kResourceExhausted (no memory left in the budget of `tensors`). Whether a stream exists is not asked.
   Status decode(const ModelCodec& codec, std::span<const std::byte> body,
                 std::optional<std::uint64_t> header_length, AlignedBuffer& tensors, InferRequest& request);
 
@@ -119,6 +124,10 @@ struct ReplyBody {
   std::string bytes;
   std::optional<std::size_t> json_size;
 };
+
+/// Appends ,"stream":…,"frame":… of a frame that has ended; a frame refused before it was numbered has no
+/// number.
+void append_frame(std::string& out, std::string_view stream, const SettleJob& settled);
 
 /// Encodes an answered request (every outcome on time or late) into `reply`, which is overwritten.
 /// `settled` has one entry per job; output o of job j is outputs[j * model output count + o].

@@ -214,6 +214,17 @@ struct BadRow {
   ErrorCode code = ErrorCode::kInvalidArgument;
 };
 
+TEST_F(OipCodec, AFrameNamesItsStream) {
+  std::string json = kFlat;
+  json.insert(1, R"("parameters": {"stream": "s-17", "frame": 4294967295},)");
+  ASSERT_TRUE(decode(kTwo, json));
+  EXPECT_EQ(request_.stream, "s-17");
+  EXPECT_EQ(request_.frame, 4294967295U);
+  ASSERT_TRUE(decode(kTwo, kFlat));
+  EXPECT_EQ(request_.stream, "") << "the next request is none";
+  EXPECT_FALSE(request_.frame);
+}
+
 TEST_F(OipCodec, BadRequestsSayWhatWasExpectedFoundAndWhere) {
   const BadRow rows[] = {
       {"", "expected a JSON object"},
@@ -293,8 +304,13 @@ TEST_F(OipCodec, BadRequestsSayWhatWasExpectedFoundAndWhere) {
        "expected firm, soft or best-effort, found 'hard'"},
       {R"({"parameters": {"kind": "firm"}, "inputs": []})", "expected a deadline_ms beside 'firm'"},
       {R"({"parameters": {"priority": -1}, "inputs": []})", "'priority': expected an integer from 0"},
-      {R"({"parameters": {"stream": "s-17"}, "inputs": []})", "unknown stream 's-17'", ErrorCode::kNotFound},
+      {R"({"parameters": {"stream": 17}, "inputs": []})", "'stream': expected a string, found an integer"},
+      {R"({"parameters": {"stream": ""}, "inputs": []})", "expected a stream's name"},
       {R"({"parameters": {"frame": 1}, "inputs": []})", "expected 'stream' beside it"},
+      {R"({"parameters": {"stream": "s-1", "frame": -1}, "inputs": []})", "'frame': expected an integer"},
+      {R"({"parameters": {"stream": "s-1", "frame": 4294967296}, "inputs": []})", "0 to 4294967295"},
+      {R"({"parameters": {"stream": "s-1", "deadline_ms": 5}, "inputs": []})", "whose contract says it"},
+      {R"({"parameters": {"priority": 5, "stream": "s-1"}, "inputs": []})", "'priority': expected none"},
       {R"({"parameters": 1, "inputs": []})", "parameters: expected an object, found an integer"},
       {R"({"id": 1, "inputs": []})", "id: expected a string, found an integer"},
   };

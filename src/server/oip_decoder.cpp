@@ -15,6 +15,7 @@
 #include "base/check.h"
 #include "base/nearest.h"
 #include "server/base64.h"
+#include "server/json_reading.h"
 #include "server/oip_codec.h"
 
 namespace laxity {
@@ -29,19 +30,6 @@ constexpr std::size_t kParserKeptMax = std::size_t{1} << 20;
 /// A day. Longer deadlines are mistakes of unit, and would overflow sums further down.
 constexpr std::int64_t kDeadlineMaxMs = 86'400'000;
 
-std::string quoted(std::string_view text) {
-  // Names come from outside: a message stays readable, whatever they are.
-  constexpr std::size_t kShown = 80;
-  std::string out = "'";
-  std::size_t shown = std::min(text.size(), kShown);
-  while (shown < text.size() && shown > 0 && (static_cast<unsigned char>(text[shown]) & 0xc0U) == 0x80U)
-    --shown;
-  out += text.substr(0, shown);
-  if (shown < text.size()) out += "…";
-  out += "'";
-  return out;
-}
-
 std::string shape_text(std::span<const std::int64_t> shape) {
   std::string out = "[";
   for (std::size_t i = 0; i < shape.size(); ++i) {
@@ -51,41 +39,8 @@ std::string shape_text(std::span<const std::int64_t> shape) {
   return out + "]";
 }
 
-const char* kind_of(dom::element element) {
-  switch (element.type()) {
-    case dom::element_type::ARRAY:
-      return "an array";
-    case dom::element_type::OBJECT:
-      return "an object";
-    case dom::element_type::INT64:
-    case dom::element_type::UINT64:
-      return "an integer";
-    case dom::element_type::DOUBLE:
-      return "a number with a fraction";
-    case dom::element_type::STRING:
-      return "a string";
-    case dom::element_type::BOOL:
-      return "a boolean";
-    case dom::element_type::NULL_VALUE:
-      return "null";
-  }
-  return "something else";
-}
-
-Error expected(std::string_view where, std::string_view what, dom::element found) {
-  return invalid_argument(std::string(where) + ": expected " + std::string(what) + ", found " +
-                          kind_of(found));
-}
-
 /// Where a complaint about an input is. Built only when there is one.
 std::string place_of(const TensorSpec& spec) { return "input '" + spec.name + "'"; }
-
-Error unknown_key(std::string_view where, std::string_view key,
-                  std::initializer_list<std::string_view> known) {
-  const std::span<const std::string_view> names(known.begin(), known.size());
-  return invalid_argument(std::string(where) + ": unknown key " + quoted(key) + "; did you mean '" +
-                          nearest(key, names) + "'?");
-}
 
 /// What a client said about one input.
 struct FoundInput {
@@ -236,12 +191,6 @@ struct ElementSink {
   }
 };
 
-Result<std::string_view> string_of(dom::element element, std::string_view where) {
-  std::string_view text;
-  if (element.get(text) != simdjson::SUCCESS) return expected(where, "a string", element);
-  return text;
-}
-
 /// A span of time in `unit`, positive and at most a day, rounded down: against the one who waits longer, us.
 Result<Duration> duration_of(dom::element element, std::string_view where, double unit_ns) {
   double value = 0;
@@ -327,6 +276,9 @@ Status InferDecoder::State::decode(std::optional<std::uint64_t> header_length, A
   request.kind = JobKind::kBestEffort;
   request.relative_deadline.reset();
   request.priority = 0;
+  request.stream.clear();
+  request.frame.reset();
+  request.variant = codec->variant();
   request.wanted.clear();
   request.inputs.clear();
   binary_cursor = json_size;
@@ -357,20 +309,14 @@ Status InferDecoder::State::decode(std::optional<std::uint64_t> header_length, A
 }
 
 Status InferDecoder::State::read_document(InferRequest& request) {
-  const char* text = reinterpret_cast<const char*>(body.data());
-  dom::element document;
   // The body's own padding stands behind the JSON, so it is parsed in place.
   static_assert(kBodyPadding >= simdjson::SIMDJSON_PADDING);
-  const simdjson::error_code error = parser->parse(text, json_size, false).get(document);
-  if (error != simdjson::SUCCESS) {
-    return invalid_argument("JSON part of the body (" + std::to_string(json_size) +
-                            " bytes): expected a JSON object, found: " + simdjson::error_message(error));
-  }
-  dom::object top;
-  if (document.get(top) != simdjson::SUCCESS) return expected("body", "an object", document);
+  const auto top =
+      object_of(*parser, reinterpret_cast<const char*>(body.data()), json_size, "JSON part of the body");
+  if (!top) return top.error();
 
   std::optional<dom::array> inputs;
-  for (const auto [key, value] : top) {
+  for (const auto [key, value] : *top) {
     if (key == "inputs") {
       dom::array array;
       if (value.get(array) != simdjson::SUCCESS) return expected("inputs", "an array", value);
@@ -397,9 +343,9 @@ Status InferDecoder::State::read_parameters(dom::element element, InferRequest& 
   dom::object parameters;
   if (element.get(parameters) != simdjson::SUCCESS) return expected("parameters", "an object", element);
   std::optional<JobKind> kind;
-  bool has_stream = false, has_frame = false;
-  std::string_view stream;
+  std::string_view own_timing;  // a parameter that a frame of a stream must leave to its contract
   for (const auto [key, value] : parameters) {
+    if (key == "deadline_ms" || key == "timeout" || key == "kind" || key == "priority") own_timing = key;
     if (key == "deadline_ms" || key == "timeout") {
       const bool is_timeout = key == "timeout";
       Result<Duration> deadline =
@@ -430,21 +376,31 @@ Status InferDecoder::State::read_parameters(dom::element element, InferRequest& 
     } else if (key == "stream") {
       Result<std::string_view> text = string_of(value, "parameter 'stream'");
       if (!text) return text.error();
-      has_stream = true;
-      stream = *text;
+      if (text->empty()) return invalid_argument("parameter 'stream': expected a stream's name, found ''");
+      request.stream = *text;
     } else if (key == "frame") {
       std::uint64_t frame = 0;
-      if (value.get(frame) != simdjson::SUCCESS)
-        return expected("parameter 'frame'", "an integer from 0", value);
-      has_frame = true;
+      if (value.get(frame) != simdjson::SUCCESS || frame > std::numeric_limits<std::uint32_t>::max()) {
+        return expected("parameter 'frame'", "an integer from 0 to 4294967295", value);
+      }
+      request.frame = static_cast<std::uint32_t>(frame);
     } else {
       return unknown_key(
           "parameters", key,
           {"deadline_ms", "timeout", "priority", "kind", "binary_data_output", "stream", "frame"});
     }
   }
-  if (has_stream) return not_found("unknown stream " + quoted(stream));
-  if (has_frame) return invalid_argument("parameter 'frame': expected 'stream' beside it, found none");
+  if (request.frame && request.stream.empty()) {
+    return invalid_argument("parameter 'frame': expected 'stream' beside it, found none");
+  }
+  if (!request.stream.empty()) {
+    // Silence would let a client believe in a deadline that nobody keeps.
+    if (!own_timing.empty()) {
+      return invalid_argument("parameter " + quoted(own_timing) +
+                              ": expected none beside 'stream', whose contract says it; found one");
+    }
+    return Unit{};
+  }
   if (kind && *kind != JobKind::kBestEffort && !request.relative_deadline) {
     return invalid_argument(std::string("parameter 'kind': expected a deadline_ms beside '") + name(*kind) +
                             "', found none");

@@ -24,6 +24,7 @@ RequestTable::RequestTable(const Limits& limits, std::size_t memory_max, std::fu
     : slots_(limits.queue_length_max),
       allocator_(limits.queue_length_max),
       budget_(memory_max),
+      stream_mailbox_(limits.streams_max),
       wake_(std::move(wake)) {}
 
 RequestTable::~RequestTable() = default;
@@ -69,7 +70,10 @@ void RequestTable::forget(JobId job) {
   push(2 * static_cast<std::uint32_t>(slot(job)) + 1);
 }
 
-void RequestTable::answer_task(const AnswerTask&) {}  // nobody submits tasks yet
+void RequestTable::answer_task(const AnswerTask& command) {
+  stream_mailbox_.put(command);
+  wake_up();
+}
 
 void RequestTable::push(std::uint32_t node) {
   Slot& owner = slots_[node / 2];
@@ -78,6 +82,10 @@ void RequestTable::push(std::uint32_t node) {
   do {
     next = head;
   } while (!head_.compare_exchange_weak(head, node, std::memory_order_seq_cst, std::memory_order_relaxed));
+  wake_up();
+}
+
+void RequestTable::wake_up() {
   if (!wake_pending_.exchange(true, std::memory_order_seq_cst)) wake_();
 }
 
@@ -95,6 +103,7 @@ void RequestTable::recycle(Request* request) {
   LAXITY_CHECK(request->living_count == 0 && request->unsettled_count == 0);
   request->client = nullptr;
   request->codec = nullptr;
+  request->task.reset();
   request->cancel_pending = false;
   request->body_size = 0;
   request->words.clear();

@@ -27,6 +27,7 @@
 #include "live/job_store.h"
 #include "server/aligned_buffer.h"
 #include "server/oip_codec.h"
+#include "server/stream_mailbox.h"
 
 namespace laxity {
 
@@ -34,9 +35,10 @@ namespace laxity {
 struct Request {
   explicit Request(MemoryBudget& budget) : body(budget), tensors(budget), outputs(budget) {}
 
-  const ModelCodec* codec = nullptr;
-  void* client = nullptr;  ///< Who waits for the reply; null when it has gone.
-  AlignedBuffer body;      ///< The body starts at `body_offset`, so that binary tensors are aligned.
+  const ModelCodec* codec = nullptr;  ///< Null: the body is no request for a model.
+  std::optional<TaskId> task;         ///< The stream that it is a frame of.
+  void* client = nullptr;             ///< Who waits for the reply; null when it has gone.
+  AlignedBuffer body;  ///< The body starts at `body_offset`, so that binary tensors are aligned.
   std::size_t body_offset = 0;
   std::size_t body_size = 0;
   AlignedBuffer tensors;
@@ -94,7 +96,13 @@ class RequestTable final : public JobStore {
   /// Called by whoever runs the network thread around its sleep: while it is awake anyway nobody wakes it.
   void set_awake(bool awake) noexcept { wake_pending_.store(awake, std::memory_order_seq_cst); }
   /// True when take_settled() would find something. Any thread.
-  bool has_settled() const noexcept { return head_.load(std::memory_order_seq_cst) != kNone; }
+  bool has_settled() const noexcept {
+    return head_.load(std::memory_order_seq_cst) != kNone || stream_mailbox_.has_news();
+  }
+
+  /// What the scheduler has said of streams since the last look. It wakes the network thread as settlements
+  /// do.
+  StreamMailbox& stream_mailbox() noexcept { return stream_mailbox_; }
 
   MemoryBudget& budget() noexcept { return budget_; }
   std::size_t living_count() const noexcept { return slots_.size() - allocator_.free_count(); }
@@ -115,12 +123,14 @@ class RequestTable final : public JobStore {
 
   Slot& slot_of(JobId job);
   void push(std::uint32_t node);
+  void wake_up();
   void on_settled(Slot& slot, const std::function<void(Request&)>& on_answer);
   void on_gone(Slot& slot);
 
   std::vector<Slot> slots_;
   JobIdAllocator allocator_;
   MemoryBudget budget_;
+  StreamMailbox stream_mailbox_;
   std::function<void()> wake_;
   std::atomic<std::uint32_t> head_{kNone};  // node 2 * slot: settle, 2 * slot + 1: forget
   std::atomic<bool> wake_pending_{false};

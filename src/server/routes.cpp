@@ -1,6 +1,7 @@
 // From a method and a path to what is asked for.
 #include "server/routes.h"
 
+#include <charconv>
 #include <optional>
 
 #include "base/nearest.h"
@@ -21,7 +22,10 @@ constexpr const char* kWelcome =
     "  GET  /v2/models                   which models there are\n"
     "  GET  /v2/models/<name>            what a model takes and gives\n"
     "  POST /v2/models/<name>/infer      an answer, before `deadline_ms`\n"
-    "  GET  /v2/laxity/state             queues and executors\n";
+    "  POST /v2/streams                  ask that a stream of frames be promised its deadlines\n"
+    "  GET  /v2/streams                  the streams there are; /v2/streams/<name> for one, DELETE ends it\n"
+    "  GET  /v2/laxity/state             queues, streams and executors\n"
+    "  GET  /v2/laxity/events            what happens to streams, as it happens\n";
 
 Route page(int status, std::string body) {
   Route route;
@@ -81,6 +85,10 @@ Route Router::find(std::string_view method, std::string_view target, bool is_rea
   std::string_view rest = path;
   if (skip_prefix(rest, "/v2/models/")) return find_model_route(method, rest, is_ready);
 
+  if (path == "/v2/streams" || path.starts_with("/v2/streams/")) {
+    return find_streams_route(method, path, target.substr(path.size()));
+  }
+
   const bool is_get = method == "GET" || method == "HEAD";
   const auto get_only = [&](Route route) {
     return is_get ? std::move(route) : wrong_method(path, "GET", method);
@@ -106,6 +114,11 @@ Route Router::find(std::string_view method, std::string_view target, bool is_rea
   if (path == "/v2/laxity/state") {
     Route route;
     route.kind = Route::Kind::kState;
+    return get_only(std::move(route));
+  }
+  if (path == "/v2/laxity/events") {
+    Route route;
+    route.kind = Route::Kind::kEvents;
     return get_only(std::move(route));
   }
   return missing("no such path: '" + std::string(path) + "'; GET / lists those there are");
@@ -160,6 +173,33 @@ Route Router::find_model_route(std::string_view method, std::string_view rest, b
   }
   return missing("no such path below model '" + codec->model().name + "': '" + std::string(action) +
                  "'; there are /infer, /ready and /versions/1");
+}
+
+Route Router::find_streams_route(std::string_view method, std::string_view path, std::string_view query) {
+  const bool is_get = method == "GET" || method == "HEAD";
+  Route route;
+  std::string_view rest = path;
+  if (skip_prefix(rest, "/v2/streams/") && !rest.empty()) {
+    if (!is_get && method != "DELETE") return wrong_method(path, "GET, DELETE", method);
+    route.kind = is_get ? Route::Kind::kStream : Route::Kind::kLeaveStream;
+    route.stream = rest;
+    return route;
+  }
+  if (method == "POST") {
+    route.kind = Route::Kind::kAskStream;
+    return route;
+  }
+  if (!is_get) return wrong_method(path, "GET, POST", method);
+  route.kind = Route::Kind::kStreams;
+  if (skip_prefix(query, "?from=")) {
+    const auto [end, error] = std::from_chars(query.data(), query.data() + query.size(), route.page_begin);
+    if (error != std::errc{} || end != query.data() + query.size()) {
+      return page(400, error_json("from: expected the number of a place, found '" +
+                                      std::string(query.substr(0, 40)) + "'",
+                                  "invalid_argument"));
+    }
+  }
+  return route;
 }
 
 std::string Router::index_json(bool is_ready) const {

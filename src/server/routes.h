@@ -18,18 +18,26 @@ struct ReplyHead {
   const char* content_type = "application/json";
   const char* allow = nullptr;  ///< With 405: the method that would do.
   bool retry_later = false;
+  std::int64_t retry_after_s = 1;  ///< Said with `retry_later`.
 };
 
 struct Route {
   enum class Kind : std::uint8_t {
-    kPage,   ///< `head` and `body` are the whole answer.
-    kInfer,  ///< A job for `codec`.
-    kState,  ///< The server's and the driver's state.
+    kPage,         ///< `head` and `body` are the whole answer.
+    kInfer,        ///< A job for `codec`.
+    kState,        ///< The server's and the driver's state.
+    kAskStream,    ///< A contract is in the body.
+    kStreams,      ///< A page of them, from the one at place `page_begin`.
+    kStream,       ///< What `stream` is like.
+    kEvents,       ///< What happens to streams, as it happens.
+    kLeaveStream,  ///< `stream` is to end.
   };
   Kind kind = Kind::kPage;
   const ModelCodec* codec = nullptr;
   ReplyHead head;
   std::string body;
+  std::string stream;
+  std::size_t page_begin = 0;
 };
 
 class Router {
@@ -42,7 +50,10 @@ class Router {
   /// asked for. Allocates nothing for an infer path.
   Route find(std::string_view method, std::string_view target, bool is_ready) const;
 
+  std::span<const std::unique_ptr<ModelCodec>> codecs() const noexcept { return codecs_; }
+
  private:
+  static Route find_streams_route(std::string_view method, std::string_view path, std::string_view query);
   Route find_model_route(std::string_view method, std::string_view rest, bool is_ready) const;
   std::string index_json(bool is_ready) const;
 

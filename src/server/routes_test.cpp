@@ -47,6 +47,11 @@ TEST_F(RoutesTest, PagesAndTheirStatus) {
       {"DELETE", "/v2/models/two", 405, "expected GET, found DELETE"},
       {"POST", "/v2/health/live", 405, "expected GET"},
       {"GET", "/v2/repository/index", 405, "expected POST"},
+      {"PUT", "/v2/streams", 405, "expected GET, POST, found PUT"},
+      {"DELETE", "/v2/streams", 405, "expected GET, POST"},
+      {"POST", "/v2/streams/s-1", 405, "expected GET, DELETE"},
+      {"GET", "/v2/streams?from=-1", 400, "expected the number of a place, found '-1'"},
+      {"GET", "/v2/streams?from=99999999999999999999999", 400, "expected the number of a place"},
   };
   for (const Row& row : rows) {
     const Route route = router_.find(row.method, row.target, true);
@@ -67,6 +72,35 @@ TEST_F(RoutesTest, Infer) {
     EXPECT_EQ(route.codec->model().name, "picture");
   }
   EXPECT_EQ(router_.find("GET", "/v2/laxity/state", true).kind, Route::Kind::kState);
+  EXPECT_EQ(router_.find("GET", "/v2/laxity/events", true).kind, Route::Kind::kEvents);
+}
+
+TEST_F(RoutesTest, Streams) {
+  struct Row {
+    const char* method;
+    const char* target;
+    Route::Kind kind;
+    const char* stream;
+    std::size_t page_begin;
+  };
+  const Row rows[] = {
+      {"POST", "/v2/streams", Route::Kind::kAskStream, "", 0},
+      {"GET", "/v2/streams", Route::Kind::kStreams, "", 0},
+      {"HEAD", "/v2/streams", Route::Kind::kStreams, "", 0},
+      {"GET", "/v2/streams/", Route::Kind::kStreams, "", 0},
+      {"GET", "/v2/streams?from=256", Route::Kind::kStreams, "", 256},
+      {"GET", "/v2/streams/s-17", Route::Kind::kStream, "s-17", 0},
+      {"GET", "/v2/streams/s-17?verbose=1", Route::Kind::kStream, "s-17", 0},
+      {"DELETE", "/v2/streams/s-17", Route::Kind::kLeaveStream, "s-17", 0},
+      {"GET", "/v2/streams/a/b", Route::Kind::kStream, "a/b", 0},
+  };
+  for (const Row& row : rows) {
+    const Route route = router_.find(row.method, row.target, true);
+    EXPECT_EQ(route.kind, row.kind) << row.method << " " << row.target;
+    EXPECT_EQ(route.stream, row.stream) << row.target;
+    EXPECT_EQ(route.page_begin, row.page_begin) << row.target;
+    EXPECT_EQ(route.head.status, 200) << row.target;
+  }
 }
 
 TEST_F(RoutesTest, NotReadyWhileStopping) {

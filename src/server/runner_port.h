@@ -17,6 +17,7 @@ class RunnerPort final : public EventPort {
   bool post(const Event& event, bool may_run_inline) override { return runner_.post(event, may_run_inline); }
   Instant now() const override { return runner_.now(); }
   std::string state_json() override;
+  void look_up(std::span<LiveStream> streams) override { runner_.look_up(streams); }
   void stop(Duration grace) override { runner_.stop(grace); }
 
  private:

@@ -23,8 +23,12 @@ struct ServerConfig {
   Duration body_time_max = 30s;    ///< For the body, plus a second for each MiB of it.
   Duration idle_time_max = 120s;   ///< Between two requests of one connection.
   Duration write_time_max = 30s;   ///< For a client to take its reply.
-  bool busy_poll = false;          ///< The network thread never sleeps: a core for some microseconds less.
-  std::vector<int> cores;          ///< Where the network thread may run; empty: anywhere.
+  Duration stream_idle_min = 10s;  ///< A stream that sends nothing so long, and for ten periods, ends.
+  std::size_t admissions_waiting_max = 64;  ///< Streams that may wait for their verdict.
+  std::string engine;                       ///< For the state page: what runs the networks …
+  bool is_emulated = false;                 ///< … and whether it only takes their time.
+  bool busy_poll = false;  ///< The network thread never sleeps: a core for some microseconds less.
+  std::vector<int> cores;  ///< Where the network thread may run; empty: anywhere.
 };
 
 }  // namespace laxity

@@ -34,6 +34,10 @@ WireStatus wire_status(Outcome outcome, Reason reason) noexcept;
 /// How a request that never became a job is answered.
 WireStatus wire_status(ErrorCode code) noexcept;
 
+/// A stream was promised less than it asked for. Not a Reason: the scheduler promised what it could.
+inline constexpr const char* kGuaranteeNotGiven = "guarantee_not_given";
+inline constexpr WireStatus kGuaranteeNotGivenStatus{503, GrpcCode::kFailedPrecondition, false};
+
 /// How bad an outcome is: a request of several jobs is answered with its worst. On time is 0.
 int badness(Outcome outcome) noexcept;
 

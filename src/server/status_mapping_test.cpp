@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <iterator>
 #include <string>
+#include <string_view>
 
 namespace laxity {
 namespace {
@@ -31,6 +34,9 @@ TEST(StatusMapping, OutcomesAsTheWirePageSays) {
       {Outcome::kRejected, Reason::kAdmissionPlan, 503, GrpcCode::kUnavailable, true},
       {Outcome::kRejected, Reason::kAdmissionDemand, 503, GrpcCode::kUnavailable, true},
       {Outcome::kRejected, Reason::kAdmissionBusy, 503, GrpcCode::kUnavailable, true},
+      {Outcome::kRejected, Reason::kTooManyStreams, 503, GrpcCode::kUnavailable, true},
+      {Outcome::kRejected, Reason::kUnknownStream, 404, GrpcCode::kNotFound, false},
+      {Outcome::kRejected, Reason::kFasterThanContract, 429, GrpcCode::kResourceExhausted, true},
       {Outcome::kRejected, Reason::kShuttingDown, 503, GrpcCode::kUnavailable, true},
       {Outcome::kCancelled, Reason::kClientGone, 499, GrpcCode::kCancelled, false},
       {Outcome::kCancelled, Reason::kShuttingDown, 503, GrpcCode::kUnavailable, true},
@@ -70,6 +76,29 @@ TEST(StatusMapping, EveryOutcomeAndReasonHasAStatusAPhraseAndASentence) {
       EXPECT_NE(std::string(sentence(static_cast<Reason>(r))), "") << r;
     }
   }
+}
+
+// The set of reasons is closed and documented: none is sent that the wire page does not name.
+TEST(StatusMapping, EveryReasonStandsOnTheWirePage) {
+  std::ifstream file(LAXITY_SOURCE_DIR "/docs/wire.md");
+  const std::string page((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  ASSERT_FALSE(page.empty());
+  const auto names = [&](std::string_view reason) {
+    return page.find("`" + std::string(reason) + "`") != std::string::npos;
+  };
+  for (int r = 0; r < kReasonCount; ++r) {
+    const auto reason = static_cast<Reason>(r);
+    // Nobody hears of these two: an answer needs no reason, and who has gone is told nothing.
+    if (reason == Reason::kNone || reason == Reason::kClientGone) continue;
+    EXPECT_TRUE(names(name(reason))) << name(reason);
+  }
+  for (int c = 0; c <= static_cast<int>(ErrorCode::kInternal); ++c) {
+    const auto code = static_cast<ErrorCode>(c);
+    // An operator's errors and those that say the same by another word do not leave by this door.
+    if (code == ErrorCode::kFailedPrecondition || code == ErrorCode::kUnavailable) continue;
+    EXPECT_TRUE(names(name(code))) << name(code);
+  }
+  EXPECT_TRUE(names(kGuaranteeNotGiven));
 }
 
 TEST(StatusMapping, WorstOutcomeIsAnOrder) {

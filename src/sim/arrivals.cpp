@@ -27,6 +27,8 @@ std::optional<Duration> draw_deadline(const TaskSpec& task, Rng& rng) {
   return Duration(rng.uniform(task.deadline->minimum.count(), task.deadline->maximum.count()));
 }
 
+constexpr std::int64_t kPpm = 1'000'000;
+
 std::uint32_t draw_input(Rng& rng) { return static_cast<std::uint32_t>(rng.next() >> 32); }
 
 /// Release times of one open-loop task, in order of frames.
@@ -42,7 +44,9 @@ class Releases {
   std::optional<Instant> next() {
     switch (task_.arrival) {
       case Arrival::kPeriodic: {
-        const Instant earliest = start_ + frame_ * task_.period;
+        const Duration nominal = frame_ * task_.period;
+        const Instant earliest =
+            start_ + nominal + nominal / kPpm * task_.clock_ppm + nominal % kPpm * task_.clock_ppm / kPpm;
         ++frame_;
         if (earliest >= end_) return std::nullopt;
         return earliest + Duration(rng_.uniform(0, task_.jitter.count()));

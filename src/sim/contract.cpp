@@ -64,7 +64,7 @@ Task contract(const TaskSpec& spec, const ResolvedTask& resolved, TaskId id, Dur
   task.release_jitter_max = spec.jitter;
   task.relative_deadline = spec.deadline->minimum;
   if (spec.arrival == Arrival::kPeriodic) task.first_release = first_release(spec) + ingress;
-  if (!spec.is_endless) task.frame_count = resolved.frame_count;
+  if (spec.frames) task.frame_count = resolved.frame_count;
   task.miss_rate_bound_ppm = spec.miss_rate_bound_ppm;
   return task;
 }

@@ -2,6 +2,7 @@
 // other work beside them, through the production scheduler.
 #include <gtest/gtest.h>
 
+#include <cstdio>
 #include <cstdlib>
 
 #include "sim/swarm.h"
@@ -9,16 +10,17 @@
 namespace laxity {
 namespace {
 
-/// LAXITY_PROMISE_SEEDS=100000 looks longer, LAXITY_PROMISE_FIRST_SEED=N elsewhere.
-std::uint64_t seed_count() {
-  const char* wanted = std::getenv("LAXITY_PROMISE_SEEDS");
-  return wanted == nullptr ? 2000 : std::strtoull(wanted, nullptr, 10);
+std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
+  const char* wanted = std::getenv(name);
+  return wanted == nullptr ? otherwise : std::strtoull(wanted, nullptr, 10);
 }
+
+/// LAXITY_PROMISE_SEEDS=100000 looks longer, LAXITY_PROMISE_FIRST_SEED=N elsewhere.
+std::uint64_t seed_count() { return from_environment("LAXITY_PROMISE_SEEDS", 2000); }
 
 TEST(Promises, NoPromisedFrameIsMissed) {
   std::uint64_t promised = 0;
-  const char* first = std::getenv("LAXITY_PROMISE_FIRST_SEED");
-  const std::uint64_t first_seed = first == nullptr ? 1 : std::strtoull(first, nullptr, 10);
+  const std::uint64_t first_seed = from_environment("LAXITY_PROMISE_FIRST_SEED", 1);
   for (std::uint64_t seed = first_seed; seed < first_seed + seed_count(); ++seed) {
     const SwarmCase made = promise_case(seed);
     const auto output =
@@ -29,6 +31,37 @@ TEST(Promises, NoPromisedFrameIsMissed) {
     for (const Promise& promise : output->promises) promised += promise.guarantee != Guarantee::kNone;
   }
   EXPECT_GT(promised, seed_count());
+}
+
+// Streams that never end are promised as far as a plan that rolls on reaches. It may run out: that is told
+// before a frame is missed. LAXITY_ENDLESS_SETS=500 and LAXITY_ENDLESS_SECONDS=80 look longer.
+TEST(Promises, EndlessStreamsMissNothingUnannounced) {
+  const std::uint64_t sets = from_environment("LAXITY_ENDLESS_SETS", 12);
+  const auto duration = Duration(std::chrono::seconds(from_environment("LAXITY_ENDLESS_SECONDS", 10)));
+  std::uint64_t promised = 0, losses = 0, sets_with_loss = 0, frames = 0;
+  for (std::uint64_t seed = 1; seed <= sets; ++seed) {
+    SwarmCase made = endless_case(seed, duration);
+    made.options.audit = false;  // the other tests look at every event; this one looks far
+    const auto output =
+        simulate(made.scenario, *made.scenario.system, made.policy, made.policy_options, seed, made.options);
+    ASSERT_TRUE(output) << output.error().message;
+    const std::string broken = broken_promise(made, *output);
+    ASSERT_TRUE(broken.empty()) << "seed " << seed << ": " << broken;
+    std::uint64_t lost = 0;
+    for (const Promise& promise : output->promises) {
+      promised += promise.guarantee == Guarantee::kPlanRolling;
+      lost += promise.losses;
+    }
+    losses += lost;
+    sets_with_loss += lost > 0;
+    for (const JobRecord& record : output->result.jobs)
+      frames += !output->promises[record.task].spans.empty();
+  }
+  EXPECT_GT(promised, sets);
+  std::printf("%llu endless streams in %llu sets, %llu frames: promises lost %llu times, in %llu sets\n",
+              static_cast<unsigned long long>(promised), static_cast<unsigned long long>(sets),
+              static_cast<unsigned long long>(frames), static_cast<unsigned long long>(losses),
+              static_cast<unsigned long long>(sets_with_loss));
 }
 
 // Canary: when executions leave the table, promises break, and the check says so.

@@ -84,6 +84,7 @@ void refuse_keys_of_other_arrivals(TomlTable& table, Arrival arrival) {
   const Key keys[] = {{"period_ms", {Arrival::kPeriodic}},
                       {"jitter_ms", {Arrival::kPeriodic}},
                       {"phase_ms", {Arrival::kPeriodic}},
+                      {"clock_ppm", {Arrival::kPeriodic}},
                       {"min_inter_arrival_ms", {Arrival::kSporadic}},
                       {"rate_per_s", {Arrival::kSporadic, Arrival::kPoisson, Arrival::kGamma}},
                       {"cv", {Arrival::kGamma}},
@@ -218,6 +219,7 @@ class Reader {
         task.period = milliseconds(table, "period_ms", 0.001, 1ms);
         task.jitter = milliseconds(table, "jitter_ms", 0, 0ms);
         task.phase = milliseconds(table, "phase_ms", 0, 0ms);
+        task.clock_ppm = table.integer("clock_ppm", -100'000, 100'000).value_or(0);
         break;
       case Arrival::kSporadic: {
         require(table, "min_inter_arrival_ms", task.arrival);
@@ -284,12 +286,10 @@ class Reader {
 
   void read_admission(TomlTable& table, TaskSpec& task) {
     const auto admission = table.string("admission");
-    task.is_endless = table.boolean("endless").value_or(false);
     task.on_refusal = word(table, "on_refusal", kRefusals).value_or(OnRefusal::kSkip);
     if (!admission || *admission == "request") {
-      for (const std::string_view key : {"endless", "on_refusal"}) {
-        if (table.has(key)) table.complain(key, "expected only with admission = \"stream\", found without");
-      }
+      if (table.has("on_refusal"))
+        table.complain("on_refusal", "expected only with admission = \"stream\", found without");
       return;
     }
     if (*admission != "stream") {
@@ -302,8 +302,6 @@ class Reader {
                                       std::string(name(task.arrival)));
     } else if (!task.deadline || task.deadline->minimum != task.deadline->maximum) {
       table.complain("admission", "expected one deadline with \"stream\", found none or several");
-    } else if (task.is_endless && task.frames) {
-      table.complain("endless", "expected no key 'frames' beside it, found one");
     }
   }
 

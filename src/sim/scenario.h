@@ -46,6 +46,7 @@ struct TaskSpec {
   Duration period{};            ///< Periodic: T > 0. Sporadic: minimum inter-arrival.
   Duration jitter{};            ///< Periodic: frame k arrives in [start + phase + kT, … + jitter].
   Duration phase{};             ///< Periodic.
+  std::int64_t clock_ppm = 0;   ///< Periodic: the sender's clock is so much slow; its contract says T.
   double rate_per_s = 0;        ///< Poisson, gamma; sporadic: mean rate, at most 1/T.
   double cv = 1;                ///< Gamma: coefficient of variation of the inter-arrival times.
   std::vector<Duration> times;  ///< Trace: since the first line of the file, not decreasing.
@@ -55,10 +56,9 @@ struct TaskSpec {
   std::optional<DeadlineRange> deadline;  ///< None: best-effort.
   JobKind kind = JobKind::kFirm;
   std::uint32_t miss_rate_bound_ppm = 0;
-  std::optional<std::uint64_t> frames;  ///< At most so many jobs.
+  std::optional<std::uint64_t> frames;  ///< At most so many jobs; a stream without says that it is endless.
   std::string input = "random";         ///< A named sample set, a folder of pictures, or "random" tensors.
   bool asks_stream = false;             ///< Asks for its contract first; else each frame stands on its own.
-  bool is_endless = false;              ///< The contract asked for has no last frame.
   OnRefusal on_refusal = OnRefusal::kSkip;
   Duration start{};
 

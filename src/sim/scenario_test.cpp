@@ -258,22 +258,17 @@ TEST(ScenarioLoader, AMissingFileIsNotFound) {
   EXPECT_EQ(scenario.error().code, ErrorCode::kNotFound);
 }
 
-TEST(Scenario, StreamKeys) {
+TEST(Scenario, WhatRefusedStreamsDo) {
   const std::string head = "duration_s = 1\n[[task]]\nmodel = \"m\"\nperiod_ms = 10\ndeadline_ms = 5\n";
-  const Scenario plain = parse_toml_scenario(head + "admission = \"stream\"\n", "s.toml", "").value();
-  EXPECT_FALSE(plain.tasks[0].is_endless);
-  EXPECT_EQ(plain.tasks[0].on_refusal, OnRefusal::kSkip);
-  const Scenario full =
-      parse_toml_scenario(head + "admission = \"stream\"\nendless = true\non_refusal = \"best-effort\"\n",
-                          "s.toml", "")
-          .value();
-  EXPECT_TRUE(full.tasks[0].is_endless);
-  EXPECT_EQ(full.tasks[0].on_refusal, OnRefusal::kBestEffort);
-  for (const char* wrong :
-       {"endless = true\n", "on_refusal = \"skip\"\n", "admission = \"stream\"\non_refusal = \"maybe\"\n",
-        "admission = \"stream\"\nendless = true\nframes = 3\n"}) {
-    EXPECT_FALSE(parse_toml_scenario(head + wrong, "s.toml", "")) << wrong;
-  }
+  const std::string stream = head + "admission = \"stream\"\n";
+  EXPECT_EQ(parse_toml_scenario(stream, "s.toml", "").value().tasks[0].on_refusal, OnRefusal::kSkip);
+  EXPECT_EQ(parse_toml_scenario(stream + "on_refusal = \"best-effort\"\n", "s.toml", "")
+                .value()
+                .tasks[0]
+                .on_refusal,
+            OnRefusal::kBestEffort);
+  EXPECT_FALSE(parse_toml_scenario(head + "on_refusal = \"skip\"\n", "s.toml", ""));
+  EXPECT_FALSE(parse_toml_scenario(stream + "on_refusal = \"maybe\"\n", "s.toml", ""));
 }
 
 }  // namespace

@@ -189,9 +189,9 @@ class Workload final : public World {
   // The client leaves when its last answer is due: a stream that leaves gives its promise up.
   void leave_later(std::uint32_t i) {
     SimulatedTask& task = tasks_[i];
-    task.leaves_at = first_release(task.spec) +
-                     static_cast<std::int64_t>(task.frame_count) * task.spec.period + task.spec.jitter +
-                     task.spec.deadline->maximum;
+    const Duration all = static_cast<std::int64_t>(task.frame_count) * task.spec.period;
+    const Duration gained = std::max(all / 1'000'000 * task.spec.clock_ppm, Duration::zero());
+    task.leaves_at = first_release(task.spec) + all + gained + task.spec.jitter + task.spec.deadline->maximum;
     later(task.leaves_at, kTaskRank, {Due::Kind::kRemove, i, {}});
   }
 
@@ -292,12 +292,14 @@ bool Workload::release(const PlannedJob& job, Instant now, Event& event) {
   return true;
 }
 
+// Of a clock that drifts only the interval is known in which r lies.
 bool Workload::is_promised(const PlannedJob& job) const {
-  const Promise& promise = promises_[job.task];
   const TaskSpec& spec = tasks_[job.task].spec;
-  if (promise.guarantee == Guarantee::kNone || spec.arrival != Arrival::kPeriodic) return false;
-  const Instant due = first_release(spec) + options_.ingress + std::int64_t{job.frame} * spec.period;
-  return promise.from <= due && due < promise.until;
+  if (spec.arrival != Arrival::kPeriodic) return false;
+  const Instant release = first_release(spec) + options_.ingress + std::int64_t{job.frame} * spec.period;
+  const Instant arrival = job.intended + options_.ingress;
+  return spec.clock_ppm == 0 ? promises_[job.task].covers(release, release)
+                             : promises_[job.task].covers(arrival - spec.jitter, arrival);
 }
 
 void Workload::submit(std::uint32_t index, Event& event) const {
@@ -480,13 +482,20 @@ void Workload::decided(Instant now, const CommandBuffer& commands) {
 // A rolling promise moves on in silence as long as it can: only a loss is told, before it happens.
 void Workload::note_promise(const AnswerTask& answer, Instant now) {
   Promise& promise = promises_.at(index(answer.task));
-  if (!answer.admitted || answer.guarantee == Guarantee::kNone || answer.is_provisional) {
-    if (promise.guarantee != Guarantee::kNone) promise.until = std::min(promise.until, now);
-    return;
+  const bool is_whole =
+      answer.admitted && answer.guarantee != Guarantee::kNone && answer.reason == Reason::kNone;
+  if (is_whole && !answer.is_provisional) {
+    promise.guarantee = answer.guarantee;
+    if (promise.spans.empty() || promise.spans.back().until < now) {
+      promise.spans.push_back({now, Instant::latest()});
+    } else {
+      promise.spans.back().until = Instant::latest();
+    }
+  } else if (!promise.spans.empty()) {
+    const Instant until = answer.admitted ? answer.guaranteed_until.value_or(now) : now;
+    promise.losses += promise.spans.back().until == Instant::latest();
+    promise.spans.back().until = std::min(promise.spans.back().until, until);
   }
-  if (promise.guarantee == Guarantee::kNone) promise = {answer.guarantee, now, Instant::latest()};
-  const bool is_loss = answer.reason != Reason::kNone;
-  if (is_loss) promise.until = std::min(promise.until, answer.guaranteed_until.value_or(now));
 }
 
 void Workload::settle(const SettleJob& answer, Instant now) {

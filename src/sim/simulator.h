@@ -37,11 +37,22 @@ struct SimulationOptions {
   std::uint64_t (*clock_ns)() = nullptr;  ///< Measures each call when set; lives with the caller.
 };
 
-/// What a policy has said of one task: frames with r in [from, until) are promised.
+/// What a policy has said of one task.
 struct Promise {
-  Guarantee guarantee = Guarantee::kNone;  ///< kNone: nothing is, or not any more.
-  Instant from;
-  Instant until = Instant::latest();
+  struct Span {
+    Instant from, until;  ///< [from, until)
+  };
+  Guarantee guarantee = Guarantee::kNone;  ///< As said last; kNone: nothing was promised ever.
+  std::vector<Span> spans;                 ///< Frames with r in one of them are promised. In order.
+  std::uint32_t losses = 0;                ///< So often it was told that the promise is lost.
+
+  /// True if a frame whose r lies in [earliest, latest] is promised wherever in it r is.
+  bool covers(Instant earliest, Instant latest) const {
+    for (const Span& span : spans) {
+      if (earliest >= span.from && latest < span.until) return true;
+    }
+    return false;
+  }
 };
 
 struct SimulationOutput {

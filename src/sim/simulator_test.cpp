@@ -181,7 +181,8 @@ TEST(Simulator, StreamsAreAskedForFirst) {
 /// Two streams of which laxity can promise one: frames of 2 ms at the same time, due 3 ms later.
 std::string two_streams(const char* on_refusal) {
   const std::string stream =
-      "[[task]]\nmodel = \"m\"\nperiod_ms = 10\nphase_ms = 0\ndeadline_ms = 3\nadmission = \"stream\"\n";
+      "[[task]]\nmodel = \"m\"\nframes = 10\nperiod_ms = 10\nphase_ms = 0\ndeadline_ms = 3\n"
+      "admission = \"stream\"\n";
   return stream + stream + "on_refusal = \"" + on_refusal + "\"\n";
 }
 constexpr const char* kOneAtATime = "[[model]]\nname = \"m\"\n[[model.stage]]\np50_ms = [2]\n";
@@ -209,7 +210,9 @@ TEST(Simulator, TheOfferedDeadlineIsTakenAndPromised) {
 // 10 s of work come in 13 s: within the deadlines that are tried, none makes room, but a lower rate does.
 TEST(Simulator, TheOfferedPeriodIsTakenWhereNoDeadlineIs) {
   const auto stream = [](const char* period_ms) {
-    return std::string("[[task]]\nmodel = \"m\"\nphase_ms = 0\ndeadline_ms = 4\nadmission = \"stream\"\n") +
+    return std::string(
+               "[[task]]\nmodel = \"m\"\nframes = 9999\nphase_ms = 0\ndeadline_ms = 4\nadmission = "
+               "\"stream\"\n") +
            "on_refusal = \"take-offer\"\nperiod_ms = " + period_ms + "\n";
   };
   const SimulationOutput output = run(scenario_of(stream("4") + stream("2.5"), kOneAtATime, "10"), "laxity");

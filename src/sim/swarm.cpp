@@ -52,6 +52,39 @@ class Draw {
     return made;
   }
 
+  /// Streams that never end, many enough that some are refused.
+  SwarmCase endless(Duration duration) {
+    SwarmCase made = promises();
+    std::erase_if(made.scenario.tasks, [](const TaskSpec& task) { return task.asks_stream; });
+    made.scenario.duration = duration;
+    SystemModel& system = *made.scenario.system;
+    system.limits.plan_frames_max = 16384;
+    // Other work keeps to rates that a run of this length can bear.
+    for (TaskSpec& task : made.scenario.tasks) {
+      task.period = std::max<Duration>(task.period, 10ms);
+      task.rate_per_s = std::min(task.rate_per_s, 100.0);
+      task.think = std::max<Duration>(task.think, 20ms);
+      task.clients = std::min<std::uint32_t>(task.clients, 2);
+    }
+    const std::int64_t stream_count = number(4, 16);
+    for (std::int64_t i = 0; i < stream_count; ++i) {
+      TaskSpec stream = task(i, stream_count, system);
+      stream.name = "s" + std::to_string(i);
+      stream.arrival = Arrival::kPeriodic;
+      stream.asks_stream = true;
+      stream.kind = JobKind::kFirm;
+      stream.period = time(10ms, 150ms);
+      stream.jitter = chance(70) ? stream.period * number(0, 30) / 100 : Duration::zero();
+      stream.phase = time(0ns, stream.period);
+      const Duration deadline = stream.period * number(40, 200) / 100 + 1ms;
+      stream.deadline = DeadlineRange{deadline, deadline};
+      stream.frames.reset();
+      stream.start = time(0ns, duration / 4);
+      made.scenario.tasks.push_back(stream);
+    }
+    return made;
+  }
+
   SwarmCase all() {
     SwarmCase made;
     made.scenario.name = "swarm";
@@ -264,6 +297,7 @@ std::string violated(const SwarmCase& made, const SimulationOutput& output) {
 
 SwarmCase swarm_case(std::uint64_t seed) { return Draw(seed).all(); }
 SwarmCase promise_case(std::uint64_t seed) { return Draw(seed).promises(); }
+SwarmCase endless_case(std::uint64_t seed, Duration duration) { return Draw(seed).endless(duration); }
 
 // The client sends frame k somewhere in [r, r + J]; a frame sent at `intended` has r in [intended - J,
 // intended].
@@ -277,7 +311,7 @@ std::string broken_promise(const SwarmCase& made, const SimulationOutput& output
                            promise.guarantee == Guarantee::kDemand;
     if (!is_proved || task.arrival != Arrival::kPeriodic) continue;
     const Instant arrival = record.intended + made.options.ingress;
-    if (arrival - task.jitter < promise.from || arrival >= promise.until) continue;
+    if (!promise.covers(arrival - task.jitter, arrival)) continue;
     if (record.server_on_time == true) continue;
     return "a promised frame of " + task.name + " sent at " +
            std::to_string(record.intended.since_start().count()) + " ns was " + name(record.outcome) + " (" +

@@ -22,6 +22,8 @@ SwarmCase swarm_case(std::uint64_t seed);
 /// A case of streams that ask for a promise, with work beside them that does not; nothing leaves what the
 /// promise covers: no faults, executions within the table, arrivals within jitter.
 SwarmCase promise_case(std::uint64_t seed);
+/// The same with streams that never end: they are promised by plans that roll on.
+SwarmCase endless_case(std::uint64_t seed, Duration duration);
 
 /// The first promised frame that was not answered in time, in words. Empty: every promise was kept, or the
 /// case leaves what promises cover.

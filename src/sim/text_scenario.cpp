@@ -420,6 +420,9 @@ void Parser::read_stream(const Words& words) {
   const auto deadline = arguments.duration("D", 1ns);
   const Duration jitter = arguments.duration("J").value_or(0ns);
   const Duration first = arguments.duration("r").value_or(0ns);
+  const Duration asks = arguments.duration("asks").value_or(first);
+  const Duration lag = arguments.duration("lag").value_or(0ns);
+  const auto execution_time = arguments.duration("x", 1ns);
   const std::int64_t frames = arguments.integer("frames", 1, 10'000).value_or(1);
   const auto kind_text = arguments.value("kind");
   arguments.finish();
@@ -432,7 +435,7 @@ void Parser::read_stream(const Words& words) {
     return complain("expected fewer streams");
 
   TextEvent submitted;
-  submitted.at = Instant::from_start(first);
+  submitted.at = Instant::from_start(asks);
   submitted.kind = TextEvent::Kind::kSubmit;
   Task& task = submitted.task;
   task.id = static_cast<TaskId>(scenario_.task_names.size());
@@ -441,7 +444,7 @@ void Parser::read_stream(const Words& words) {
   task.min_inter_arrival = *period;
   task.release_jitter_max = jitter;
   task.relative_deadline = *deadline;
-  task.first_release = submitted.at;
+  task.first_release = Instant::from_start(first);
   task.frame_count = static_cast<std::uint64_t>(frames);
   scenario_.task_names.emplace_back(words[1]);
   for (std::int64_t frame = 0; frame < frames; ++frame) {
@@ -452,8 +455,9 @@ void Parser::read_stream(const Words& words) {
     made.job.task = task.id;
     made.job.model = *model;
     made.job.kind = *kind;
-    made.job.release = submitted.at + frame * *period;
+    made.job.release = Instant::from_start(first) + frame * *period + lag;
     made.job.absolute_deadline = made.job.release + *deadline;
+    made.execution_time = execution_time;
     made.job.frame = static_cast<std::uint32_t>(frame);
     add_job(std::move(made));
   }
@@ -473,6 +477,13 @@ void Parser::read_event(const Words& words) {
   if (words[0] == "cancel") {
     event.kind = TextEvent::Kind::kCancel;
     cancelled_.emplace_back(scenario_.events.size(), words[1]);
+  } else if (words[0] == "leave") {
+    event.kind = TextEvent::Kind::kLeave;
+    const auto& names = scenario_.task_names;
+    const auto found = std::find(names.begin(), names.end(), words[1]);
+    if (found == names.end())
+      return complain("expected a stream named above, found '" + std::string(words[1]) + "'");
+    event.task.id = static_cast<TaskId>(found - names.begin());
   } else if (words[0] == "shutdown") {
     event.kind = TextEvent::Kind::kShutdown;
   } else {
@@ -498,8 +509,8 @@ void Parser::statement(std::string_view line) {
       {"limits", &Parser::read_limits},       {"overheads", &Parser::read_overheads},
       {"model", &Parser::read_model},         {"job", &Parser::read_job},
       {"stream", &Parser::read_stream},       {"cancel", &Parser::read_event},
-      {"lose", &Parser::read_event},          {"return", &Parser::read_event},
-      {"shutdown", &Parser::read_event}};
+      {"leave", &Parser::read_event},         {"lose", &Parser::read_event},
+      {"return", &Parser::read_event},        {"shutdown", &Parser::read_event}};
   std::vector<std::string_view> names = {"plan-delay"};
   for (const Known& known : kKnown) {
     if (words[0] == known.word) return (this->*known.read)(words);
@@ -734,6 +745,9 @@ bool Script::due(Instant now, std::uint32_t token, Event& event) {
   switch (happening.kind) {
     case TextEvent::Kind::kSubmit:
       event.emplace<TaskSubmitted>(TaskSubmitted{happening.task});
+      return true;
+    case TextEvent::Kind::kLeave:
+      event.emplace<TaskRemoved>(TaskRemoved{happening.task.id});
       return true;
     case TextEvent::Kind::kCancel:
       if (!ids_[happening.job]) return false;  // not released yet, or refused: there is nobody to tell

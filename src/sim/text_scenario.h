@@ -21,9 +21,9 @@
 //   job J r=T [C=T | model=M] [d=T | D=T] [kind=firm|soft|best-effort] [priority=N] [x=T] [confidence=P,…]
 //         [encoded] [engine-fails] [undecodable]
 //         C: a network of its own that takes C; d: absolute, D: relative deadline; x: what it really takes
-//   stream S model=M T=T D=T [J=T] [r=T] [frames=N] [kind=…]    asks for its contract at r; frames S.0,
-//         S.1, … at r + kT
-//   cancel J at=T · lose EXECUTOR at=T · return EXECUTOR at=T · shutdown at=T
+//   stream S model=M T=T D=T [J=T] [r=T] [frames=N] [kind=…] [asks=T] [lag=T] [x=T]
+//         asks for its contract at `asks`, or at r; frames S.0, S.1, … come at r + kT + lag, each takes x
+//   leave S at=T · cancel J at=T · lose EXECUTOR at=T · return EXECUTOR at=T · shutdown at=T
 #pragma once
 
 #include <cstdint>
@@ -52,10 +52,10 @@ struct TextJob {
 
 /// Anything else that happens: a stream asks, a client goes, an executor is lost.
 struct TextEvent {
-  enum class Kind : std::uint8_t { kSubmit, kCancel, kLose, kReturn, kShutdown };
+  enum class Kind : std::uint8_t { kSubmit, kLeave, kCancel, kLose, kReturn, kShutdown };
   Instant at;
   Kind kind = Kind::kCancel;
-  Task task;              ///< kSubmit
+  Task task;              ///< kSubmit; kLeave: its id
   std::size_t job = 0;    ///< kCancel: index into `jobs`
   ExecutorId executor{};  ///< kLose, kReturn
 };

@@ -221,6 +221,7 @@ struct CommandWriter {
     w.field("batch_size", c.batch_size);
     w.optional("slack_ns", c.slack);
     w.field("is_last", c.is_last);
+    w.optional("frame", c.frame);
   }
   void operator()(const ForgetJob& c) const {
     w.word("kind", "forget_job");
@@ -247,6 +248,7 @@ OrderedJson times_json(const ExecutionTime& time) {
 
 OrderedJson table_json(const LatencyTable& table, const Catalog& catalog) {
   OrderedJson json;
+  json["planning_bound"] = name(table.planning_bound());
   json["overheads"] = {{"dispatch_ns", table.overheads.dispatch.count()},
                        {"wake_p99_ns", table.overheads.wake_p99.count()},
                        {"reply_p99_ns", table.overheads.reply_p99.count()}};
@@ -540,6 +542,7 @@ Command settle_job(Reader& r) {
   c.batch_size = r.integer<std::uint32_t>("batch_size");
   if (r.has("slack_ns")) c.slack = r.duration("slack_ns");
   c.is_last = r.boolean("is_last");
+  if (r.has("frame")) c.frame = r.integer<std::uint32_t>("frame");
   return c;
 }
 
@@ -611,6 +614,9 @@ LatencyTable read_table(const Json& json, Reader& parent) {
     table.overheads.wake_p99 = overheads.positive("wake_p99_ns");
     table.overheads.reply_p99 = overheads.positive("reply_p99_ns");
     if (overheads.error()) r.complain("overheads: " + *overheads.error());
+    if (r.has("planning_bound")) {
+      table.plan_with(r.word("planning_bound", {PlanningBound::kP99, PlanningBound::kMax}, name));
+    }
     r.objects("execution", [&](Reader& point) {
       const auto category = point.integer<std::uint32_t>("category", 0, kCountMax);
       const auto batch = point.integer<std::uint32_t>("batch", 1, kTableBatchSizeMax);

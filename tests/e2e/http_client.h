@@ -60,6 +60,12 @@ class HttpClient {
     close();
   }
 
+  /// The system keeps little of what comes and is not read.
+  void keep_little() {
+    const int size = 4096;
+    (void)::setsockopt(socket_, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+  }
+
   bool send(std::string_view bytes) {
     while (!bytes.empty()) {
       const ssize_t size = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
@@ -99,6 +105,17 @@ class HttpClient {
     reply.body = received_.substr(0, size);
     received_.erase(0, size);
     return reply;
+  }
+
+  /// Everything up to and with the next `mark`, whatever it is; none when the connection ended before.
+  std::optional<std::string> receive_until(std::string_view mark) {
+    std::size_t found = 0;
+    while ((found = received_.find(mark)) == std::string::npos) {
+      if (!read_more()) return std::nullopt;
+    }
+    std::string text = received_.substr(0, found + mark.size());
+    received_.erase(0, text.size());
+    return text;
   }
 
   /// True when the server closes without sending anything more.

@@ -1,103 +1,34 @@
 // The server over real sockets, with the real driver and a toy engine that a gate can hold back.
 
-#include <gtest/gtest.h>
-
 #include <atomic>
-#include <memory>
-#include <nlohmann/json.hpp>
 #include <thread>
 #include <vector>
 
 #include "base/rng.h"
-#include "live/live_runner.h"
-#include "policy/registry.h"
-#include "server/runner_port.h"
-#include "server/server.h"
-#include "tests/e2e/http_client.h"
-#include "tests/live_fixture.h"
+#include "tests/e2e/http_fixture.h"
 
 namespace laxity {
 namespace {
 
 using nlohmann::json;
+using testing::first_value;
 using testing::HttpClient;
+using testing::HttpE2e;
+using testing::infer;
+using testing::infer_json;
+using testing::kInfer;
 using testing::post;
 using testing::post_binary;
-using testing::Reply;
-using testing::ToyEngine;
-using testing::ToySystem;
 
-constexpr const char* kInfer = "/v2/models/a/infer";
-
-/// A request of one job per value: the toy network adds 1 to each stage.
-std::string infer_json(const std::vector<float>& values, const std::string& parameters = "{}") {
-  json tensor = {{"name", "x"}, {"datatype", "FP32"}, {"shape", {values.size(), testing::kToyWidth}}};
-  for (const float value : values) {
-    for (int i = 0; i < testing::kToyWidth; ++i) tensor["data"].push_back(value);
-  }
-  return json{{"parameters", json::parse(parameters)}, {"inputs", {tensor}}}.dump();
-}
-std::string infer(float value, const std::string& parameters = "{}") {
-  return post(kInfer, infer_json({value}, parameters));
-}
-
-float first_value(const Reply& reply) {
-  return json::parse(reply.body)["outputs"][0]["data"][0].get<float>();
-}
-
-class HttpE2e : public ::testing::Test {
+/// What requests on their own may rely on whichever policy serves them.
+class HttpE2eAnyPolicy : public HttpE2e, public ::testing::WithParamInterface<const char*> {
  protected:
-  HttpE2e() {
-    config.port = 0;
-    options.pin_threads = false;
-    options.scheduler.audit = true;
-  }
-  ~HttpE2e() override {
-    engine.gate.open();
-    if (server) server->stop(1s);
-  }
-
-  void start(const char* policy = "edf", std::uint32_t stage_count = 1, std::size_t queue_length_max = 64) {
-    toy = testing::toy_system({{"a", stage_count}, {"picture", 1, 1, true}}, 1, 10us);
-    toy.system.limits.queue_length_max = queue_length_max;
-    auto made = Server::make(config, toy.models, toy.system.limits);
-    ASSERT_TRUE(made) << made.error().message;
-    server = std::move(made).value();
-    std::vector<Engine*> engines = {&engine};
-    auto started = LiveRunner::start(options, toy.system, make_policy(policy, {}).value(), toy.models,
-                                     engines, server->job_store());
-    ASSERT_TRUE(started) << started.error().message;
-    runner = std::move(started).value();
-    port = std::make_unique<RunnerPort>(*runner, toy.system);
-    server->serve(*port);
-  }
-  HttpClient client() { return HttpClient(server->port()); }
-  json state() {
-    HttpClient asking = client();
-    return json::parse(asking.get("/v2/laxity/state").value().body);
-  }
-  /// Asks until `outcome` has happened `count` times.
-  void wait_for(const char* outcome, int count) {
-    while (state()["driver"]["settled"][outcome] < count) std::this_thread::yield();
-  }
-  void expect_served(float value = 1) {
-    HttpClient other = client();
-    const auto reply = other.exchange(infer(value));
-    ASSERT_TRUE(reply);
-    EXPECT_EQ(reply->status, 200) << reply->body;
-    EXPECT_EQ(first_value(*reply), value + 1);
-  }
-
-  ServerConfig config;
-  LiveOptions options;
-  ToyEngine engine;
-  ToySystem toy;
-  std::unique_ptr<Server> server;
-  std::unique_ptr<LiveRunner> runner;
-  std::unique_ptr<RunnerPort> port;
+  HttpE2eAnyPolicy() { default_policy = GetParam(); }
 };
+INSTANTIATE_TEST_SUITE_P(Policies, HttpE2eAnyPolicy, ::testing::Values("edf", "laxity"),
+                         [](const auto& policy) { return std::string(policy.param); });
 
-TEST_F(HttpE2e, JsonAndBinaryOnOneConnection) {
+TEST_P(HttpE2eAnyPolicy, JsonAndBinaryOnOneConnection) {
   start();
   HttpClient c = client();
   for (int round = 0; round < 3; ++round) {
@@ -140,7 +71,7 @@ TEST_F(HttpE2e, WhatTheExecutorsThreadRunsIsAnsweredToo) {
   EXPECT_GE(state()["driver"]["batches"], 150);
 }
 
-TEST_F(HttpE2e, PipelinedRequestsAreAnsweredInOrder) {
+TEST_P(HttpE2eAnyPolicy, PipelinedRequestsAreAnsweredInOrder) {
   start();
   HttpClient c = client();
   std::string bytes;
@@ -154,7 +85,7 @@ TEST_F(HttpE2e, PipelinedRequestsAreAnsweredInOrder) {
   sender.join();
 }
 
-TEST_F(HttpE2e, ARequestMayComeByteByByte) {
+TEST_P(HttpE2eAnyPolicy, ARequestMayComeByteByByte) {
   start();
   HttpClient c = client();
   for (const char byte : infer(5)) ASSERT_TRUE(c.send({&byte, 1}));
@@ -163,7 +94,7 @@ TEST_F(HttpE2e, ARequestMayComeByteByByte) {
   EXPECT_EQ(first_value(*reply), 6);
 }
 
-TEST_F(HttpE2e, ABodyLargerThanItsFirstMemory) {
+TEST_P(HttpE2eAnyPolicy, ABodyLargerThanItsFirstMemory) {
   start();
   HttpClient c = client();
   std::string body = infer_json({7});
@@ -174,7 +105,7 @@ TEST_F(HttpE2e, ABodyLargerThanItsFirstMemory) {
   EXPECT_EQ(first_value(*reply), 8);
 }
 
-TEST_F(HttpE2e, AReplyLargerThanTheSocketTakesWaitsForItsReader) {
+TEST_P(HttpE2eAnyPolicy, AReplyLargerThanTheSocketTakesWaitsForItsReader) {
   start();
   HttpClient c = client();
   const std::string id(std::size_t{8} << 20, 'i');
@@ -189,7 +120,7 @@ TEST_F(HttpE2e, AReplyLargerThanTheSocketTakesWaitsForItsReader) {
   EXPECT_EQ(first_value(*c.exchange(infer(1))), 2);
 }
 
-TEST_F(HttpE2e, BadRequestsHarmNobodyElse) {
+TEST_P(HttpE2eAnyPolicy, BadRequestsHarmNobodyElse) {
   start();
   HttpClient c = client();
   const std::vector<float> values = {1, 2, 3, 4};
@@ -247,7 +178,7 @@ TEST_F(HttpE2e, BadRequestsHarmNobodyElse) {
   EXPECT_EQ(state()["server"]["jobs"], 0);
 }
 
-TEST_F(HttpE2e, WhatIsNotHttpIsAnsweredAndClosed) {
+TEST_P(HttpE2eAnyPolicy, WhatIsNotHttpIsAnsweredAndClosed) {
   config.body_size_max = 1000;
   start();
   struct Row {
@@ -279,7 +210,7 @@ TEST_F(HttpE2e, WhatIsNotHttpIsAnsweredAndClosed) {
   expect_served();
 }
 
-TEST_F(HttpE2e, HeadExpectAndOldClients) {
+TEST_P(HttpE2eAnyPolicy, HeadExpectAndOldClients) {
   start();
   HttpClient c = client();
   ASSERT_TRUE(c.send("HEAD /v2/health/ready HTTP/1.1\r\n\r\n"));
@@ -338,9 +269,9 @@ TEST_F(HttpE2e, OneFailedJobFailsItsRequestAlone) {
   EXPECT_EQ(other.exchange(infer(3))->status, 200);
 }
 
-TEST_F(HttpE2e, NoAnswerByTheDeadlineIs504WithItsReason) {
+TEST_P(HttpE2eAnyPolicy, NoAnswerByTheDeadlineIs504WithItsReason) {
   options.inline_execution_max = Duration::zero();
-  start("edf");
+  start();
   engine.gate.close();
   HttpClient holder = client(), hurried = client();
   ASSERT_TRUE(holder.send(infer(0)));
@@ -401,7 +332,7 @@ TEST_F(HttpE2e, AClientThatHangsUpCancelsItsJobs) {
   while (state()["server"]["jobs"] > 0) std::this_thread::yield();
 }
 
-TEST_F(HttpE2e, AClientThatDiesInTheMiddleOfARequestLeavesNothingBehind) {
+TEST_P(HttpE2eAnyPolicy, AClientThatDiesInTheMiddleOfARequestLeavesNothingBehind) {
   start();
   const std::string request = infer(0);
   for (std::size_t cut = 1; cut < request.size(); cut += 7) {
@@ -414,7 +345,7 @@ TEST_F(HttpE2e, AClientThatDiesInTheMiddleOfARequestLeavesNothingBehind) {
   EXPECT_EQ(state()["server"]["jobs"], 0);
 }
 
-TEST_F(HttpE2e, SlowClientsAreToldSoAndClosed) {
+TEST_P(HttpE2eAnyPolicy, SlowClientsAreToldSoAndClosed) {
   config.header_time_max = 60ms;
   config.body_time_max = 60ms;
   start();
@@ -432,7 +363,7 @@ TEST_F(HttpE2e, SlowClientsAreToldSoAndClosed) {
   expect_served();
 }
 
-TEST_F(HttpE2e, IdleConnectionsEnd) {
+TEST_P(HttpE2eAnyPolicy, IdleConnectionsEnd) {
   config.idle_time_max = 60ms;
   start();
   HttpClient silent = client(), done = client();
@@ -441,7 +372,7 @@ TEST_F(HttpE2e, IdleConnectionsEnd) {
   EXPECT_TRUE(done.is_closed_by_server());
 }
 
-TEST_F(HttpE2e, AThousandIdleConnectionsCostNothing) {
+TEST_P(HttpE2eAnyPolicy, AThousandIdleConnectionsCostNothing) {
   start();
   std::vector<HttpClient> idle;
   for (int i = 0; i < 1000; ++i) {
@@ -454,7 +385,7 @@ TEST_F(HttpE2e, AThousandIdleConnectionsCostNothing) {
   EXPECT_EQ(first_value(*idle[0].exchange(infer(1))), 2);
 }
 
-TEST_F(HttpE2e, TooManyConnectionsAre503) {
+TEST_P(HttpE2eAnyPolicy, TooManyConnectionsAre503) {
   config.connections_max = 3;
   start();
   std::vector<HttpClient> taken;
@@ -478,7 +409,7 @@ TEST_F(HttpE2e, TooManyConnectionsAre503) {
   }
 }
 
-TEST_F(HttpE2e, APortThatIsTakenIsSaidSo) {
+TEST_P(HttpE2eAnyPolicy, APortThatIsTakenIsSaidSo) {
   start();
   ServerConfig second = config;
   second.port = server->port();
@@ -520,8 +451,8 @@ TEST_F(HttpE2e, StoppingAnswersWhatWaitsAndRefusesTheRest) {
 
 // Whatever a client hears while the server stops under load is whole: an answer, or a reason, or nothing at
 // all.
-TEST_F(HttpE2e, StoppingUnderLoadLosesNoAnswer) {
-  start("edf", 2);
+TEST_P(HttpE2eAnyPolicy, StoppingUnderLoadLosesNoAnswer) {
+  start(nullptr, 2);
   std::atomic<int> answered{0}, refused{0}, wrong{0};
   std::vector<std::thread> clients;
   for (int k = 0; k < 4; ++k) {
@@ -555,7 +486,7 @@ TEST_F(HttpE2e, StoppingUnderLoadLosesNoAnswer) {
 }
 
 // Fresh connections, random cuts, garbage and good requests side by side: the good ones are all answered.
-TEST_F(HttpE2e, GarbageBesideGoodRequests) {
+TEST_P(HttpE2eAnyPolicy, GarbageBesideGoodRequests) {
   config.connections_max = 64;
   start();
   Rng rng(7);
