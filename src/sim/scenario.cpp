@@ -38,6 +38,10 @@ constexpr std::array<std::pair<std::string_view, FaultKind>, 5> kFaults = {
      {"executor-lost", FaultKind::kExecutorLost},
      {"drift", FaultKind::kDrift},
      {"client-gone", FaultKind::kClientGone}}};
+constexpr std::array<std::pair<std::string_view, OnRefusal>, 3> kRefusals = {
+    {{"skip", OnRefusal::kSkip},
+     {"take-offer", OnRefusal::kTakeOffer},
+     {"best-effort", OnRefusal::kBestEffort}}};
 constexpr std::array<std::pair<std::string_view, JobKind>, 3> kKinds = {
     {{"firm", JobKind::kFirm}, {"soft", JobKind::kSoft}, {"best-effort", JobKind::kBestEffort}}};
 
@@ -282,7 +286,12 @@ class Reader {
 
   void read_admission(TomlTable& table, TaskSpec& task) {
     const auto admission = table.string("admission");
-    if (!admission || *admission == "request") return;
+    task.on_refusal = word(table, "on_refusal", kRefusals).value_or(OnRefusal::kSkip);
+    if (!admission || *admission == "request") {
+      if (table.has("on_refusal"))
+        table.complain("on_refusal", "expected only with admission = \"stream\", found without");
+      return;
+    }
     if (*admission != "stream") {
       table.complain("admission", "expected stream or request, found '" + *admission + "'");
       return;

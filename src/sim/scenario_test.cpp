@@ -258,5 +258,18 @@ TEST(ScenarioLoader, AMissingFileIsNotFound) {
   EXPECT_EQ(scenario.error().code, ErrorCode::kNotFound);
 }
 
+TEST(Scenario, WhatRefusedStreamsDo) {
+  const std::string head = "duration_s = 1\n[[task]]\nmodel = \"m\"\nperiod_ms = 10\ndeadline_ms = 5\n";
+  const std::string stream = head + "admission = \"stream\"\n";
+  EXPECT_EQ(parse_toml_scenario(stream, "s.toml", "").value().tasks[0].on_refusal, OnRefusal::kSkip);
+  EXPECT_EQ(parse_toml_scenario(stream + "on_refusal = \"best-effort\"\n", "s.toml", "")
+                .value()
+                .tasks[0]
+                .on_refusal,
+            OnRefusal::kBestEffort);
+  EXPECT_FALSE(parse_toml_scenario(head + "on_refusal = \"skip\"\n", "s.toml", ""));
+  EXPECT_FALSE(parse_toml_scenario(stream + "on_refusal = \"maybe\"\n", "s.toml", ""));
+}
+
 }  // namespace
 }  // namespace laxity
