@@ -540,6 +540,7 @@ Result<SimulationOutput> simulate(const Scenario& scenario, const SystemModel& s
   VirtualLoop loop(system, std::move(made).value(), workload,
                    {.audit = options.audit,
                     .terminate_delay = options.terminate_delay,
+                    .slowdown = options.slowdown,
                     .trace = options.trace,
                     .clock_ns = options.clock_ns,
                     .decision_ns = &decision_ns});
