@@ -9,7 +9,7 @@
 
 namespace laxity::study {
 
-inline constexpr std::size_t kExactFramesMax = 16;
+inline constexpr std::size_t kExactFramesMax = 18;
 
 /// True if some order of batches serves every frame by its deadline on one processor that is free at 0,
 /// frames coming at `arrival`. Exact: all subsets of each category are tried as next batch, after every

@@ -3,10 +3,12 @@
 //   deeprt_study [--seeds N] [--scale full|quick|tiny] [--shapes FILE] [--part NAME]…
 //
 // --shapes: arrivals a second of a real request stream, one stretch a line; without it they are synthetic.
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <fstream>
 #include <iostream>
+#include <iterator>
 #include <optional>
 #include <set>
 #include <sstream>
@@ -29,6 +31,7 @@ constexpr Part kParts[] = {
     {"overruns", &overruns},
     {"first_refusals", &first_refusals},
     {"small_optima", &small_optima},
+    {"admission_times", &admission_times},
 };
 
 int fail(const std::string& message) {
@@ -94,6 +97,9 @@ int main_with(const std::vector<std::string>& arguments) {
       if (!shapes) return fail("--shapes: expected lines of non-negative numbers in '" + value + "'");
       scale.shapes = *shapes;
     } else if (name == "--part") {
+      const bool is_known = std::any_of(std::begin(kParts), std::end(kParts),
+                                        [&](const Part& part) { return value == part.name; });
+      if (!is_known) return fail("--part: expected a part of the study, found '" + value + "'");
       parts.insert(value);
     } else {
       return fail("expected --scale, --seeds, --shapes or --part, found '" + name + "'");

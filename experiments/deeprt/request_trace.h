@@ -3,7 +3,7 @@
 // 20 to 30 requests a trace. Period and deadline of each are drawn independently from Gamma(2, 5) and scaled
 // to the setting's mean. Network and shape are drawn from four categories, which are drawn for each trace.
 // The requests' arrivals follow the rate of a Twitter stream, squeezed into the trace. The paper does not say
-// how long a trace or a video is; ours: 200 frames a video, and arrivals spread over one and a half times the
+// how long a trace or a video is; ours: 400 frames a video, and arrivals spread over one and a half times the
 // length of a mean video, which matches its report of 4 requests at once and 10 admitted in all for the
 // desktop trace T1.
 #pragma once

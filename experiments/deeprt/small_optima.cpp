@@ -30,9 +30,9 @@ SystemModel cpu(Rng&) { return linear_device(3, 4, 3, 8); }
 SystemModel weight_bound(Rng&) { return linear_device(2, 10, 0.3, 8); }
 
 const Kind kKinds[] = {
-    {"RTX 2080, 3 networks, 60 ms", 60ms, 80ms, &rtx2080},
-    {"processor: E = 4 + 3n ms, 3 networks, 60 ms", 60ms, 80ms, &cpu},
-    {"weight-bound: E = 10 + 0.3n ms, 2 networks, 60 ms", 60ms, 80ms, &weight_bound},
+    {"RTX 2080, 3 networks, 40 ms", 40ms, 40ms, &rtx2080},
+    {"processor: E = 4 + 3n ms, 3 networks, 40 ms", 40ms, 40ms, &cpu},
+    {"weight-bound: E = 10 + 0.3n ms, 2 networks, 60 ms", 60ms, 50ms, &weight_bound},
 };
 
 }  // namespace

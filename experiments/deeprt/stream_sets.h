@@ -41,8 +41,8 @@ PlannedStream planned(const CandidateStream& stream, std::uint32_t id);
 std::vector<PlanFrame> frames_of(const std::vector<CandidateStream>& streams, std::size_t count,
                                  Duration horizon);
 
-/// Streams before the first refusal under a production policy, asked in order at time 0, phases known. `guess`:
-/// about how many; only the time that it takes depends on it.
+/// Streams before the first refusal under a production policy, asked in order at time 0, phases known.
+/// `guess`: about how many; only the time that it takes depends on it.
 /// `misses`, when given: admitted frames that were then late, executions uniform in (0, table].
 std::size_t admitted_by_policy(const SystemModel& system, const std::vector<CandidateStream>& streams,
                                std::string_view policy, const PolicyOptions& options, Duration horizon,

@@ -13,7 +13,7 @@ using Json = nlohmann::ordered_json;
 
 struct Scale {
   std::uint64_t seeds = 30;
-  std::uint64_t frames_per_video = 200;
+  std::uint64_t frames_per_video = 400;
   std::uint64_t frames_timed_max = 100'000;  ///< admission_times
   std::uint64_t optimum_seeds = 100;
   double horizon_s = 6;  ///< first_refusals
