@@ -176,7 +176,8 @@ class Page:
                          series, "most at once")
         return (table(["trace", "asked", "at once: DeepRT · paper", "SEDF · paper", "laxity",
                        "admitted in all: DeepRT/SEDF/laxity", "images/s: DeepRT · paper", "SEDF · paper",
-                       "laxity"], rows) + "\n\n" + self.chart("admitted", chart, "Requests served at once by trace"))
+                       "laxity"], rows) + "\n\n" +
+                self.chart("admitted", chart, "Requests served at once by trace"))
 
     def promises(self):
         rows = []
