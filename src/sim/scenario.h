@@ -72,6 +72,7 @@ enum class FaultKind : std::uint8_t {
   kExecutorLost,  ///< `executor` is gone, for `duration` or for good.
   kDrift,         ///< Execution times grow evenly from 1 to `factor` times over `duration`, and stay there.
   kClientGone,    ///< The `jobs` oldest jobs that are alive are cancelled.
+  kDelay,         ///< The next `jobs` batches take `duration` longer, whatever their size.
 };
 const char* name(FaultKind kind) noexcept;
 

@@ -194,6 +194,8 @@ TEST(Scenario, WrongFaultsAndSystems) {
   const auto with = [](const char* rest) { return error_of("duration_s = 1\n" + std::string(rest)); };
   EXPECT_THAT(with("[[fault]]\nat_s = 1\nkind = \"stall\""),
               HasSubstr("expected a key 'duration_s' with stall"));
+  EXPECT_THAT(with("[[fault]]\nat_s = 1\nkind = \"delay\"\njobs = 5"),
+              HasSubstr("expected a key 'duration_s' with delay"));
   EXPECT_THAT(with("[[fault]]\nat_s = 1\nkind = \"overrun\""),
               HasSubstr("expected a key 'factor' with overrun"));
   EXPECT_THAT(with("[[fault]]\nkind = \"drift\"\nfactor = 2"), HasSubstr("expected a key 'at_s'"));

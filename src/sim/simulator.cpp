@@ -237,6 +237,8 @@ class Workload final : public World {
   // Faults that are at work.
   std::uint32_t overrun_jobs_ = 0;
   double overrun_factor_ = 1;
+  std::uint32_t delayed_batches_ = 0;
+  Duration delay_{};
   std::vector<const Fault*> drifts_;
 };
 
@@ -387,6 +389,10 @@ bool Workload::apply(const Fault& fault, Instant now, Event& event) {
     case FaultKind::kDrift:
       drifts_.push_back(&fault);
       return false;
+    case FaultKind::kDelay:
+      delayed_batches_ = fault.jobs;
+      delay_ = *fault.duration;
+      return false;
     case FaultKind::kStall:
       loop_->stall(now, fault.executor, *fault.duration);
       return false;
@@ -442,7 +448,12 @@ WorkTime Workload::batch_time(Instant now, const StartBatch& batch, Duration idl
   const Duration total = times_.batch(batch.category, size, encoded_count, idle);
   const Duration dispatch = std::min(system_.table.overheads.dispatch, total - Duration(1));
   const Duration wake = idle > Duration::zero() ? options_.wake : Duration::zero();
-  return {slowed(now, total - dispatch, size), dispatch + wake};
+  Duration execution = slowed(now, total - dispatch, size);
+  if (delayed_batches_ > 0) {
+    --delayed_batches_;
+    execution += delay_;
+  }
+  return {execution, dispatch + wake};
 }
 
 WorkTime Workload::segment_time(Instant now, const StartSegment& segment) {
@@ -563,6 +574,7 @@ Result<SimulationOutput> simulate(const Scenario& scenario, const SystemModel& s
   VirtualLoop loop(system, std::move(made).value(), workload,
                    {.audit = options.audit,
                     .terminate_delay = options.terminate_delay,
+                    .slowdown = options.slowdown,
                     .trace = options.trace,
                     .clock_ns = options.clock_ns,
                     .decision_ns = &decision_ns});

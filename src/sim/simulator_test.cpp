@@ -107,6 +107,17 @@ TEST(Simulator, OverloadMakesFifoLateAndEdfDrop) {
   EXPECT_EQ(count(edf, Outcome::kLate), 0u);
 }
 
+TEST(Simulator, ADelayMakesSoManyBatchesLongerByTheSame) {
+  const SimulationOutput output = run(scenario_of(
+      std::string(kEvery10Ms) + "[[fault]]\nat_s = 0.025\nkind = \"delay\"\njobs = 2\nduration_s = 0.004\n"));
+  std::vector<Duration> responses;
+  for (const JobRecord& job : output.result.jobs) responses.push_back(*job.response_time);
+  const Duration usual = responses[0];
+  for (std::size_t i = 0; i < responses.size(); ++i) {
+    EXPECT_EQ(responses[i], usual + (i == 3 || i == 4 ? Duration(4ms) : Duration(0ms))) << i;
+  }
+}
+
 TEST(Simulator, AnOverrunMakesItsJobsSlower) {
   const SimulationOutput output = run(scenario_of(
       std::string(kEvery10Ms) + "[[fault]]\nat_s = 0.025\nkind = \"overrun\"\nfactor = 3\njobs = 2\n"));
