@@ -80,8 +80,8 @@ double laxity_ms(const BatchTimes& times, std::uint64_t frames) {
       PlannedStream stream;
       stream.id = i;
       stream.category = static_cast<CategoryIndex>(i % times.category_count());
-      stream.first = Instant::from_start(phase_of(i));
-      stream.period = kPeriod;
+      stream.phase.first = Instant::from_start(phase_of(i));
+      stream.phase.period = kPeriod;
       stream.jitter = kPeriod / 10;
       stream.deadline = kDeadline;
       stream.end = frames / kStreams;

@@ -42,7 +42,7 @@ std::vector<std::size_t> all_of(const RequestTrace& trace) {
 std::vector<std::size_t> admitted(const std::vector<std::size_t>& chosen, const SimulationOutput& output) {
   std::vector<std::size_t> kept;
   for (std::size_t i = 0; i < chosen.size(); ++i) {
-    if (output.result.task_answers[i] == TaskAnswer::kAdmitted) kept.push_back(chosen[i]);
+    if (output.result.verdicts[i].answer == TaskAnswer::kAdmitted) kept.push_back(chosen[i]);
   }
   return kept;
 }
@@ -87,7 +87,7 @@ Summary summarise(const RequestTrace& trace, const std::vector<std::size_t>& cho
   Instant first = Instant::latest(), last;
   std::uint64_t answered = 0, batch_sizes = 0;
   for (const JobRecord& job : output.result.jobs) {
-    const bool was_asked = output.result.task_answers[job.task] == TaskAnswer::kAdmitted;
+    const bool was_asked = output.result.verdicts[job.task].answer == TaskAnswer::kAdmitted;
     if (!was_asked) continue;
     ++summary.frames;
     first = std::min(first, job.intended);

@@ -62,8 +62,8 @@ PlannedStream planned(const CandidateStream& stream, std::uint32_t id) {
   PlannedStream made;
   made.id = id;
   made.category = static_cast<CategoryIndex>(stream.category);
-  made.first = Instant::from_start(stream.phase);
-  made.period = stream.period;
+  made.phase.first = Instant::from_start(stream.phase);
+  made.phase.period = stream.period;
   made.jitter = stream.jitter;
   made.deadline = stream.deadline;
   return made;
@@ -92,11 +92,11 @@ std::size_t admitted_by_policy(const SystemModel& system, const std::vector<Cand
     LAXITY_CHECK(output.has_value());
     // One that has no frame before the horizon does not ask.
     std::size_t admitted = 0;
-    while (admitted < count && output->result.task_answers[admitted] != TaskAnswer::kRefused) ++admitted;
+    while (admitted < count && output->result.verdicts[admitted].answer != TaskAnswer::kRefused) ++admitted;
     if (admitted == count && count < streams.size()) continue;
     if (misses != nullptr) {
       for (const JobRecord& job : output->result.jobs) {
-        const bool is_promised = output->result.task_answers[job.task] == TaskAnswer::kAdmitted;
+        const bool is_promised = output->result.verdicts[job.task].answer == TaskAnswer::kAdmitted;
         *misses += is_promised && job.outcome != Outcome::kOnTime ? 1 : 0;
       }
     }

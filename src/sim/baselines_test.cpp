@@ -84,14 +84,14 @@ TEST(Sedf, AdmitsExactlyWhatRunsInTimeWhenTimesEqualTheTable) {
     });
     for (const std::size_t i : order) {
       if (refused != nullptr) break;
-      admissions += output.result.task_answers[i] == TaskAnswer::kAdmitted ? 1 : 0;
-      if (output.result.task_answers[i] == TaskAnswer::kRefused) refused = &made.scenario.tasks[i];
+      admissions += output.result.verdicts[i].answer == TaskAnswer::kAdmitted ? 1 : 0;
+      if (output.result.verdicts[i].answer == TaskAnswer::kRefused) refused = &made.scenario.tasks[i];
     }
     if (refused == nullptr) continue;
     ++refusals;
     for (std::size_t i = 0; i < made.scenario.tasks.size(); ++i) {  // in the file's order: ties are by task
       const TaskSpec& task = made.scenario.tasks[i];
-      const bool was_admitted = output.result.task_answers[i] == TaskAnswer::kAdmitted;
+      const bool was_admitted = output.result.verdicts[i].answer == TaskAnswer::kAdmitted;
       const bool asked_before =
           task.start < refused->start || (task.start == refused->start && &task < refused);
       if (&task != refused && !(was_admitted && asked_before)) continue;
