@@ -1,4 +1,4 @@
-// The contract decoder: any bytes are refused with words, or become a contract that the scheduler may be told.
+// The contract decoder: any bytes are refused with words, or become a contract that the scheduler may know.
 //
 // A contract that is taken is written as JSON again and read back: it must be the same one.
 

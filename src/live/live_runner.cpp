@@ -151,6 +151,8 @@ class LiveRunner::Impl final : public StrandClient {
         out.first_release = entry->task.first_release;
         out.guaranteed_until = scheduler.policy().guaranteed_until(out.task);
         out.next_frame = entry->next_frame;
+        if (entry->task.first_release) out.next_release = entry->release(entry->next_frame);
+        out.reanchored = entry->reanchored;
         out.accepted = entry->frames;
         out.early = entry->early;
         out.breaches = entry->late;

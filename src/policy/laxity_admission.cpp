@@ -200,9 +200,18 @@ std::optional<std::uint64_t> LaxityPolicy::request_plan(Instant now) {
     w.candidate = planned_stream(books_->stream(stream.id)->task, stream.next_wanted, now);
     w.wants_offers = !stream.was_promised;
     w.horizon = now + options_.horizon;
+    bool is_any_usable = false, is_any_overrunning = false;
     for (std::uint32_t e = 0; e < executors_.size(); ++e) {
       snapshot(e, now);
+      is_any_usable = is_any_usable || w.snapshots[e].is_usable;
+      is_any_overrunning = is_any_overrunning || (books_->system().executors[e].runs_batches &&
+                                                  !books_->executors()[e].is_lost && !free_at(e, now));
       if (executors_[e].horizon < Instant::latest()) w.horizon = std::max(w.horizon, executors_[e].horizon);
+    }
+    // A batch that overruns its table says nothing of the stream: asked again once it has ended.
+    if (!is_any_usable && is_any_overrunning) {
+      candidate_.reset();
+      return std::nullopt;
     }
   } else {
     std::optional<std::uint32_t> due;

@@ -59,7 +59,7 @@ class HttpServer {
   /// Decodes a complete body and releases its jobs. The answer follows by Connection::send, possibly at once.
   void infer(Connection& connection, Request& request, std::optional<std::uint64_t> header_length,
              Instant received);
-  /// Decodes a complete body and asks for the stream. The answer follows by Connection::send, possibly at once.
+  /// Decodes a complete body and asks for the stream. The answer follows by Connection::send.
   void ask_stream(Connection& connection, Request& request, Instant received);
   /// Its client has gone before the verdict.
   void abandon_stream(TaskId id);

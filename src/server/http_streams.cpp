@@ -101,17 +101,20 @@ void HttpServer::on_news(const StreamNews& news) {
   reply_to_asker(*stream, head, admitted_json(*stream, now));
 }
 
+// A promise may be lost and returned between two looks: both are told.
 void HttpServer::publish_change(const Stream& stream, const StreamNews& news, Instant now) {
   Stream changed = stream;
   changed.news = news;
+  const bool was_lost = news.loss_count != stream.news.loss_count;
   const bool is_lost = news.latest.reason != Reason::kNone;
-  if (news.loss_count != stream.news.loss_count && is_lost) {
+  if (was_lost) {
+    changed.news.latest.reason = news.last_loss;
     publish("promise_lost", event_json(changed, now));
-  } else if (news.return_count != stream.news.return_count && !is_lost) {
-    publish("promise_returned", event_json(changed, now));
-  } else {
-    publish("promise_changed", event_json(changed, now));
+    changed.news.latest = news.latest;
   }
+  if (is_lost) return;
+  const bool is_back = news.return_count != stream.news.return_count;
+  publish(is_back ? "promise_returned" : "promise_changed", event_json(changed, now));
 }
 
 bool HttpServer::add_listener(Connection& connection) {

@@ -26,8 +26,8 @@ Error unknown_key(std::string_view where, std::string_view key,
 
 Result<std::string_view> string_of(simdjson::dom::element element, std::string_view where);
 
-/// Parses `body`, behind which simdjson's padding must be readable, as one object. The result lives as long as
-/// the parser parses nothing else. `what` names the text in a complaint.
+/// Parses `text`, behind which simdjson's padding must be readable, as one object. The result lives as long
+/// as the parser parses nothing else. `what` names the text in a complaint.
 Result<simdjson::dom::object> object_of(simdjson::dom::parser& parser, const char* text, std::size_t size,
                                         std::string_view what);
 

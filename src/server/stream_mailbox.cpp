@@ -14,11 +14,14 @@ void StreamMailbox::put(const AnswerTask& answer) noexcept {
   StreamNews& news = slot.written;
   if (!slot.was_used || news.latest.task != answer.task) {
     slot.was_used = true;
-    news = StreamNews{answer, answer, 0, 0};
+    news = StreamNews{answer, answer, 0, 0, Reason::kNone};
   } else {
     const bool was_lost = news.latest.reason != Reason::kNone;
     const bool is_lost = answer.reason != Reason::kNone;
-    if (is_lost) ++news.loss_count;
+    if (is_lost) {
+      ++news.loss_count;
+      news.last_loss = answer.reason;
+    }
     if (was_lost && !is_lost) ++news.return_count;
     news.latest = answer;
   }

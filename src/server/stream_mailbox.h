@@ -19,10 +19,11 @@ namespace laxity {
 
 /// Everything that was said of one stream so far.
 struct StreamNews {
-  AnswerTask verdict;              ///< The first answer.
-  AnswerTask latest;               ///< The newest; equal to `verdict` until there is another.
-  std::uint32_t loss_count = 0;    ///< Later answers that took a promise away …
-  std::uint32_t return_count = 0;  ///< … and that gave it back.
+  AnswerTask verdict;                ///< The first answer.
+  AnswerTask latest;                 ///< The newest; equal to `verdict` until there is another.
+  std::uint32_t loss_count = 0;      ///< Later answers that took a promise away …
+  std::uint32_t return_count = 0;    ///< … and that gave it back.
+  Reason last_loss = Reason::kNone;  ///< Why it was taken away the last time.
 };
 
 class StreamMailbox {
@@ -30,15 +31,15 @@ class StreamMailbox {
   /// Stream `id` has the slot `id modulo slot_count`.
   explicit StreamMailbox(std::size_t slot_count);
 
-  /// Inside the strand; does not block. News of an earlier stream in the same slot are dropped if they were not
-  /// taken: whoever gave the slot away did not wait for them.
+  /// Inside the strand; does not block. News of an earlier stream in the same slot are dropped if they were
+  /// not taken: whoever gave the slot away did not wait for them.
   void put(const AnswerTask& answer) noexcept;
 
   /// True when take() would find something. Any thread.
   bool has_news() const noexcept { return head_.load(std::memory_order_seq_cst) != kNone; }
 
-  /// Calls `on_news(const StreamNews&)` for each stream with news, those that were answered first coming first.
-  /// The network thread.
+  /// Calls `on_news(const StreamNews&)` for each stream with news, in the order of answering. The network
+  /// thread.
   template <typename OnNews>
   void take(OnNews&& on_news) {
     std::uint32_t node = take_list();

@@ -49,10 +49,12 @@ TEST(StreamMailbox, ManyAnswersBeforeALookAreOneWithAllThatCounts) {
   EXPECT_EQ(news[0].latest.reason, Reason::kExecutorLost);
   EXPECT_EQ(news[0].loss_count, 2U);
   EXPECT_EQ(news[0].return_count, 1U);
+  EXPECT_EQ(news[0].last_loss, Reason::kExecutorLost);
   mailbox.put(answer(1, true));
   const auto later = take(mailbox);
   ASSERT_EQ(later.size(), 1U);
   EXPECT_EQ(later[0].return_count, 2U) << "counts go on";
+  EXPECT_EQ(later[0].last_loss, Reason::kExecutorLost) << "what is over is still known";
 }
 
 TEST(StreamMailbox, InOrderOfTheFirstAnswer) {

@@ -75,17 +75,14 @@ void append_frames(std::string& out, const Stream& stream, const LiveStream& liv
   out += '}';
 }
 
-void append_phase(std::string& out, const Stream& stream, const LiveStream& live, Instant now) {
+void append_phase(std::string& out, const LiveStream& live, Instant now) {
   append_key(out, "phase");
   out += '{';
   append_flag(out, "is_fixed", live.first_release.has_value());
   append_instant(out, "first_release_ms", live.first_release, now);
   append_count(out, "next_frame", live.next_frame);
-  std::optional<Instant> next;
-  if (live.first_release) {
-    next = *live.first_release + static_cast<std::int64_t>(live.next_frame) * stream.task.min_inter_arrival;
-  }
-  append_instant(out, "next_release_ms", next, now);
+  append_instant(out, "next_release_ms", live.next_release, now);
+  append_count(out, "reanchored", live.reanchored);
   out += '}';
 }
 
@@ -175,7 +172,7 @@ void append_stream(std::string& out, const Stream& stream, const LiveStream& liv
   }
   append_count(out, "promises_lost", stream.news.loss_count);
   append_frames(out, stream, live);
-  append_phase(out, stream, live, now);
+  append_phase(out, live, now);
   append_instant(out, "idle_end_ms", idle_end, now);
   out += '}';
 }

@@ -2,9 +2,9 @@
 // when they end.
 //
 // A stream's id says its slot (`id modulo streams_max`, as in the scheduler's books) and how often the slot
-// was used before; so the name of a stream that has gone is not soon that of another one. A slot is given away
-// again once TaskRemoved has been posted: the scheduler sees events in order, hence the end of the old stream
-// first.
+// was used before; so the name of a stream that has gone is not soon that of another one. A slot is given
+// away again once TaskRemoved has been posted: the scheduler sees events in order, hence the end of the old
+// stream first.
 //
 // A stream is not tied to a connection: frames may come over any. So one whose client has gone would keep its
 // promise for ever; it ends by itself when nothing came for ten periods, and for `idle_min` at least.

@@ -168,6 +168,7 @@ TEST_F(StreamPages, InstantsAreToldFromNow) {
   live.first_release = at(1s);
   live.guaranteed_until = at(9s);
   live.next_frame = 5;
+  live.next_release = at(1100ms);
   live.breaches = 2;
   const json found = page(stream, live, at(3s));
   EXPECT_EQ(found["guaranteed_until_ms"], 6000);
