@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """`laxity admit` as a user runs it: exit status, one JSON object, a picture that is what it says, bad input.
+Its example in docs/admission.md, table and picture, is what the program prints.
 
-    admit_test.py LAXITY SCENARIOS_FOLDER
+    admit_test.py LAXITY SOURCE_FOLDER [--update]     --update rewrites the example
 """
 import json
 import pathlib
@@ -10,7 +11,8 @@ import sys
 import tempfile
 import xml.etree.ElementTree
 
-laxity, scenarios = sys.argv[1], pathlib.Path(sys.argv[2])
+laxity, source = sys.argv[1], pathlib.Path(sys.argv[2])
+scenarios, docs = source / "scenarios", source / "docs"
 CAMERAS = scenarios / "promised_cameras.toml"
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -32,6 +34,25 @@ def batches_of(path):
     return [g for g in root.iter(SVG + "g") if g.get("class", "").split()[0] == "batch"]
 
 
+def check_example(update):
+    page, drawn = docs / "admission.md", docs / "images" / "plan.svg"
+    with tempfile.TemporaryDirectory() as folder:
+        picture = pathlib.Path(folder) / "plan.svg"
+        _, table, _ = admit(CAMERAS, "--svg", picture)
+        svg = picture.read_text()
+    words = page.read_text()
+    command = "$ laxity admit scenarios/promised_cameras.toml --svg plan.svg\n"
+    begin = words.index(command) + len(command)
+    end = words.index("```", begin)
+    if update:
+        page.write_text(words[:begin] + table + words[end:])
+        drawn.write_text(svg)
+        return
+    check(words[begin:end] == table, f"{page}: the example differs from what is printed:\n{table}")
+    check(drawn.read_text() == svg, f"{drawn} differs from what is drawn")
+
+
+check_example("--update" in sys.argv)
 with tempfile.TemporaryDirectory() as name:
     folder = pathlib.Path(name)
     picture = folder / "plan.svg"

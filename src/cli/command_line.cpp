@@ -102,6 +102,8 @@ void add_load_command(CLI::App& app, int& status) {
       ->add_option("--connections", flags->connections,
                    "At most so many at once; a request that finds none free waits. Default 900")
       ->check(CLI::Range(1, 60000));
+  command->add_flag("--until-refused", flags->until_refused,
+                    "Streams behind the first one that is refused neither ask nor send");
   command
       ->add_option("--on-refusal", flags->on_refusal,
                    "What a refused stream does, instead of what the scenario says")

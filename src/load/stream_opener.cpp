@@ -57,17 +57,21 @@ Result<OpenedStream> StreamOpener::open(const TaskSpec& asked, Duration duration
   auto reply = ask(opened.spec, duration);
   if (!reply) return reply.error();
   TaskVerdict& verdict = opened.verdict;
-  if (!reply->is_admitted) {
+  // What was offered is asked for a little later, when the server may be fuller: then what it offers next is.
+  for (int taken = 0; !reply->is_admitted; ++taken) {
     verdict.refusal = reply->reason;
+    verdict.deadline_offer.reset();
     if (reply->deadline_offer) verdict.deadline_offer = *reply->deadline_offer + margin_;
     verdict.period_offer = reply->period_offer;
-    verdict.took_offer = asked.on_refusal == OnRefusal::kTakeOffer &&
-                         take_offer(opened.spec, verdict.deadline_offer, verdict.period_offer);
-    if (verdict.took_offer) {
-      reply = ask(opened.spec, duration);
-      if (!reply) return reply.error();
+    if (asked.on_refusal != OnRefusal::kTakeOffer || taken == kOffersTakenMax ||
+        !take_offer(opened.spec, verdict.deadline_offer, verdict.period_offer)) {
+      break;
     }
+    verdict.took_offer = true;
+    reply = ask(opened.spec, duration);
+    if (!reply) return reply.error();
   }
+  verdict.took_offer = verdict.took_offer && reply->is_admitted;
   verdict.answer = reply->is_admitted ? TaskAnswer::kAdmitted : TaskAnswer::kRefused;
   verdict.guarantee = reply->guarantee;
   if (reply->response_time_bound) verdict.response_time_bound = *reply->response_time_bound + margin_;

@@ -37,6 +37,8 @@ Instant first_release(const TaskSpec& spec);
 /// frame. Precondition: spec.asks_stream.
 Task contract(const TaskSpec& spec, const ResolvedTask& task, TaskId id, Duration ingress);
 
+/// A client takes so many offers, each the newest; then it gives up.
+inline constexpr int kOffersTakenMax = 3;
 /// Changes `spec` to what was offered: the deadline if one was, else the period. False: nothing was offered.
 bool take_offer(TaskSpec& spec, std::optional<Duration> deadline, std::optional<Duration> period);
 

@@ -61,6 +61,7 @@ class ReproduceLine {
 struct SimulatedTask : ResolvedTask {
   TaskSpec spec;  // the scenario's, or what was made of it by a counter-offer
   TaskVerdict verdict;
+  int offers_taken = 0;
   Instant leaves_at;
 };
 
@@ -84,7 +85,7 @@ class Workload final : public World {
     for (std::size_t i = 0; i < tasks.size(); ++i) {
       TaskSpec spec = scenario.tasks[i];
       spec.times.clear();  // the jobs are made, and there may be millions
-      tasks_.push_back({tasks[i], std::move(spec), {}, {}});
+      tasks_.push_back({tasks[i], std::move(spec), {}, 0, {}});
     }
     records_.reserve(planned_.size());
   }
@@ -322,16 +323,16 @@ void Workload::answered(const AnswerTask& answer, Instant now) {
   verdict.refusal = answer.reason;
   verdict.deadline_offer = answer.deadline_offer;
   verdict.period_offer = answer.period_offer;
-  if (tasks_[task].spec.on_refusal == OnRefusal::kTakeOffer)
-    verdict.took_offer = takes_offer(task, answer, now);
+  verdict.took_offer =
+      tasks_[task].spec.on_refusal == OnRefusal::kTakeOffer && takes_offer(task, answer, now);
 }
 
-// The client asks again, once, for what it was offered; what it sends then follows the new contract.
+// The client asks again for what it was offered; what it sends then follows the new contract.
 bool Workload::takes_offer(std::uint32_t task, const AnswerTask& answer, Instant now) {
   SimulatedTask& asking = tasks_[task];
-  if (asking.verdict.took_offer || !take_offer(asking.spec, answer.deadline_offer, answer.period_offer)) {
-    return asking.verdict.took_offer;
-  }
+  if (asking.offers_taken == kOffersTakenMax) return false;
+  if (!take_offer(asking.spec, answer.deadline_offer, answer.period_offer)) return false;
+  ++asking.offers_taken;
   asking.frame_count = frames_within(asking.spec, scenario_.duration);
   const auto next = static_cast<std::ptrdiff_t>(next_planned_);
   planned_.erase(std::remove_if(planned_.begin() + next, planned_.end(),
