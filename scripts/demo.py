@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What scripts/demo.sh runs: profile, serve, play cameras, simulate, compare. Standard library only."""
+"""What scripts/demo.sh runs: profile, serve, play, simulate, promise. Standard library only."""
 import argparse
 import json
 import os
@@ -19,6 +19,14 @@ SAMPLES = {"cifar10": "cifar10-test", "gtsrb": "gtsrb-test"}
 JITTER_MS = 5
 BATCH_SIZE_MAX = 8
 CONNECTIONS_MAX = 8000  # under overload a blind policy keeps thousands of requests waiting
+
+# The promise: cameras ask one after the other, beside clients that take whatever is left of the machine.
+PROMISE_POLICIES = ["laxity", "deeprt"]
+PROMISE_DEADLINE_MS = 25
+PROMISE_JITTER_MS = 3
+PROMISE_MARGIN_MS = 2   # of the client: from the moment it means to send until the server has the request
+PROMISE_CANDIDATES = 2.5  # of what is served at full depth: promises cover the mandatory stages only
+FLOOD_CLIENTS = 32      # each has a best-effort request out at any time
 
 
 def say(text=""):
@@ -62,6 +70,24 @@ def write_scenario(folder, load, cameras, duration_s, seed):
                  f"jitter_ms = {JITTER_MS}", f"deadline_ms = {DEADLINES_MS[camera % 2]}",
                  'kind = "firm"', f'input = "{SAMPLES[model]}"', 'admission = "request"', ""]
     path = folder / f"load-{load:.0%}.toml".replace("%", "")
+    path.write_text("\n".join(text))
+    return path
+
+
+def write_promise(folder, cameras, duration_s, seed):
+    """More cameras than can be promised, models by turns; the first that is refused takes the offer."""
+    text = ['name = "promised cameras and a flood"', f"duration_s = {duration_s}", f"seed = {seed}", ""]
+    for camera in range(cameras):
+        model = MODELS[camera % len(MODELS)]
+        text += ["[[task]]", f'name = "cam-{camera}"', f'model = "{model}"', 'arrival = "periodic"',
+                 f"period_ms = {1000 / FPS:.6f}",
+                 f"phase_ms = {(1000 / FPS * camera * 0.618) % (1000 / FPS):.6f}",
+                 f"jitter_ms = {PROMISE_JITTER_MS}", f"deadline_ms = {PROMISE_DEADLINE_MS}", 'kind = "firm"',
+                 f"frames = {FPS * duration_s}",
+                 f'input = "{SAMPLES[model]}"', 'admission = "stream"', 'on_refusal = "take-offer"', ""]
+    text += ["[[task]]", 'name = "flood"', f'model = "{MODELS[0]}"', 'arrival = "closed-loop"',
+             f"clients = {FLOOD_CLIENTS}", 'kind = "best-effort"', f'input = "{SAMPLES[MODELS[0]]}"', ""]
+    path = folder / "promise.toml"
     path.write_text("\n".join(text))
     return path
 
@@ -133,6 +159,65 @@ def meaning(live, simulated):
             f"the simulator was within {worst:.1f} percentage points of the live runs.")
 
 
+def streams_of(run):
+    return [task for task in run["tasks"] if task["tasks_asked"]]
+
+
+def offer_of(stream):
+    """What the stream took instead: "30 ms", "every 40 ms"; none: no offer, or none that was admitted."""
+    if not stream["tasks_admitted"]:
+        return None
+    for offer in stream["admission"]["would_admit"]:
+        if "deadline_ms" in offer:
+            return f"{offer['deadline_ms']:.0f} ms"
+        return f"every {offer['period_ms']:.1f} ms"
+    return None
+
+
+PROMISE_COLUMNS = "{:8}{:>7}{:>10}{:>10}{:>16}{:>10}{:>8}{:>9}{:>9}{:>9}{:>16}"
+
+
+def promise_table(runs):
+    rows = [PROMISE_COLUMNS.format("policy", "asked", "admitted", "promise", "refused takes", "promised",
+                                   "kept", "missed", "p99 ms", "max ms", "best-effort /s")]
+    for run in runs:
+        streams = streams_of(run)
+        refused = [s for s in streams if s["admission"]["refusal"]]
+        admitted = [s for s in streams if s["tasks_admitted"]]
+        promised, kept = run["totals"]["promised"], run["totals"]["kept"]
+        worst = [s["response_ms"] for s in admitted]
+        flood = run["tasks"][-1]
+        rows.append(PROMISE_COLUMNS.format(
+            run["policy"], len(streams), len(streams) - len(refused),
+            admitted[0]["admission"]["guarantee"] if admitted else "–",
+            (offer_of(refused[0]) or "nothing") if refused else "–", promised, kept, promised - kept,
+            f"{max((w['p99'] or 0 for w in worst), default=0):.1f}",
+            f"{max((w['max'] or 0 for w in worst), default=0):.1f}",
+            f"{flood['on_time'] / run['duration_s']:.0f}"))
+    return "\n".join(rows)
+
+
+def promise_meaning(runs):
+    """One sentence a policy, from its own numbers."""
+    lines = []
+    for run in runs:
+        streams, totals = streams_of(run), run["totals"]
+        refused = [s for s in streams if s["admission"]["refusal"]]
+        promised, missed = totals["promised"], totals["promised"] - totals["kept"]
+        kept = "every one of them" if missed == 0 else f"all but {missed} of them"
+        text = (f"{run['policy']} promised {len(streams) - len(refused)} cameras an answer within "
+                f"{PROMISE_DEADLINE_MS} ms")
+        if promised == 0:
+            lines.append(f"{run['policy']} took {len(streams)} cameras and promised nothing.")
+            continue
+        if refused:
+            offer = offer_of(refused[0])
+            text += ", refused the next one" + (f", which took {offer} instead" if offer else "")
+        lines.append(f"{text};\nof {promised} frames promised, {kept} came in time beside {FLOOD_CLIENTS} "
+                     "best-effort clients.")
+    return "\n".join(lines)
+
+
 def main():
     parser = argparse.ArgumentParser(prog="scripts/demo.sh")
     parser.add_argument("--laxity", required=True, type=pathlib.Path, help=argparse.SUPPRESS)
@@ -187,16 +272,37 @@ def main():
                                  "--profile", profile_file, "--json", "--seed", str(arguments.seed)])
             simulated += document["runs"]
 
+        candidates = max(2, round(PROMISE_CANDIDATES * capacity / FPS))
+        promise = write_promise(folder, candidates, duration_s, arguments.seed)
+        promised = []
+        say(f"\n3. Cameras of {FPS} fps ask, one after the other, to be answered within "
+            f"{PROMISE_DEADLINE_MS} ms, until one is refused")
+        for policy in PROMISE_POLICIES:
+            server = Server(laxity, config, policy, profile_file)
+            try:
+                document = run_json([laxity, "load", promise, "--url", server.url, "--json",
+                                     "--until-refused", "--margin-ms", str(PROMISE_MARGIN_MS), "--core", "0"])
+            finally:
+                server.stop()
+            run = document["runs"][0]
+            run["policy"], run["part"] = policy, "promise"
+            promised.append(run)
+            say(f"   {policy:7}{run['totals']['tasks_admitted']:3} admitted, {run['totals']['kept']} of "
+                f"{run['totals']['promised']} promised frames on time")
+
         if arguments.json:
             print(json.dumps({"schema": "laxity.result/1", "command": "demo", "machine": machine,
-                              "runs": live + simulated}))
+                              "runs": live + simulated + promised}))
         else:
             print("\nLive, with the simulator's on-time rate from the same profile beside it\n")
             print(table(live, simulated))
             print("\n" + meaning(live, simulated) + "\n")
+            print("Promises, live\n\n" + promise_table(promised) + "\n")
+            print(promise_meaning(promised) + "\n")
             print("Next: serve your own network   laxity serve --models DIR   (a folder with an .onnx file)\n"
                   "      set it up your way       laxity serve --help, docs/configuration.md\n"
-                  "      try it in virtual time   laxity simulate scenarios/eight_cameras.toml")
+                  "      try it in virtual time   laxity simulate scenarios/eight_cameras.toml\n"
+                  "      ask for a promise        laxity admit scenarios/promised_cameras.toml")
             print(f"      (laxity is {arguments.laxity})")
         if arguments.keep:
             kept_profile = root / "build" / "demo-profile.json"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The main job on real input: installs what is missing, builds, profiles the shipped networks, serves real
 # pictures from jittery 30 fps cameras under three policies and three loads, and shows what the simulator
-# predicts beside each run.
+# predicts beside each run. Then cameras ask for a promise, one after the other, until one is refused.
 #
 #   scripts/demo.sh [--json] [--full] [--keep] [--seed N]
 #

@@ -158,18 +158,8 @@ Duration next_step(const Prepared& p, Duration t) {
   return next;
 }
 
-}  // namespace
-
-Duration DemandGroup::job_deadline() const noexcept {
-  Duration least = Duration::max();
-  for (const DemandStream& s : streams) least = std::min(least, s.relative_deadline);
-  return least - window;
-}
-
-DemandResult demand_test(const BatchTimes& times, const std::vector<DemandGroup>& groups,
-                         Duration blocking_min) {
+std::vector<Prepared> prepare(const BatchTimes& times, const std::vector<DemandGroup>& groups) {
   std::vector<Prepared> prepared;
-  std::int64_t total_utilisation = 0;
   for (const DemandGroup& group : groups) {
     if (group.streams.empty()) continue;
     LAXITY_CHECK(group.window >= Duration::zero());
@@ -182,9 +172,24 @@ DemandResult demand_test(const BatchTimes& times, const std::vector<DemandGroup>
           static_cast<std::uint32_t>(std::min<std::int64_t>(p.frames_per_window, times.cap(group.category)));
       p.longest_batch = times(group.category, most);
     }
-    total_utilisation += utilisation(times, p);
     prepared.push_back(std::move(p));
   }
+  return prepared;
+}
+
+}  // namespace
+
+Duration DemandGroup::job_deadline() const noexcept {
+  Duration least = Duration::max();
+  for (const DemandStream& s : streams) least = std::min(least, s.relative_deadline);
+  return least - window;
+}
+
+DemandResult demand_test(const BatchTimes& times, const std::vector<DemandGroup>& groups,
+                         Duration blocking_min) {
+  const std::vector<Prepared> prepared = prepare(times, groups);
+  std::int64_t total_utilisation = 0;
+  for (const Prepared& p : prepared) total_utilisation += utilisation(times, p);
   DemandResult result;
   result.worst = Duration::min() / 2;
   if (prepared.empty()) return result;
@@ -228,6 +233,22 @@ DemandResult demand_test(const BatchTimes& times, const std::vector<DemandGroup>
       result.at = t;  // the scan goes on: `worst` is over the whole busy period
     }
   }
+}
+
+std::vector<DemandStep> demand_curve(const BatchTimes& times, const std::vector<DemandGroup>& groups,
+                                     Duration blocking_min, Duration until, std::size_t steps_max) {
+  const std::vector<Prepared> prepared = prepare(times, groups);
+  std::vector<DemandStep> steps;
+  for (Duration t{-1}; steps.size() < steps_max;) {
+    Duration next = Duration::max();
+    for (const Prepared& p : prepared) next = std::min(next, next_step(p, t));
+    if (next > until) break;
+    t = next;
+    Duration demand = blocking(times, prepared, t, blocking_min);
+    for (const Prepared& p : prepared) demand += demand_bound(times, p, t);
+    steps.push_back({t, demand});
+  }
+  return steps;
 }
 
 DemandResult choose_windows(const BatchTimes& times, std::vector<DemandGroup>& groups,

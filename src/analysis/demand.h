@@ -63,6 +63,16 @@ struct DemandResult {
 DemandResult demand_test(const BatchTimes& times, const std::vector<DemandGroup>& groups,
                          Duration blocking_min);
 
+/// Σ dbf(at) + b(at): what demand_test compares with `at`. It stays so until the next step.
+struct DemandStep {
+  Duration at{};
+  Duration demand{};
+};
+/// The steps in (0, until], in order, at most `steps_max`: for drawing. Empty without streams. O(steps *
+/// groups).
+std::vector<DemandStep> demand_curve(const BatchTimes& times, const std::vector<DemandGroup>& groups,
+                                     Duration blocking_min, Duration until, std::size_t steps_max);
+
 /// Chooses each group's window from {0, 20, 35, 50, 65, 80} % of its min D by coordinate descent on
 /// DemandResult::worst, in place. Returns the verdict of the windows chosen.
 DemandResult choose_windows(const BatchTimes& times, std::vector<DemandGroup>& groups, Duration blocking_min);

@@ -46,6 +46,23 @@ TEST(Demand, Case8_OneTickOfJitterBreaksIt) {
   EXPECT_TRUE(result.at.has_value());
 }
 
+// The curve is what the test compares: its largest excess is the verdict's.
+TEST(Demand, CurveOfCase8) {
+  for (const int jitter : {0, 1}) {
+    const Case8 c(jitter);
+    const auto curve = demand_curve(c.times, c.groups, Duration(0), Duration(200), 1000);
+    ASSERT_FALSE(curve.empty());
+    Duration worst = Duration::min();
+    for (std::size_t i = 0; i < curve.size(); ++i) {
+      worst = std::max(worst, curve[i].demand - curve[i].at);
+      EXPECT_GT(curve[i].at, i > 0 ? curve[i - 1].at : Duration(0));
+    }
+    EXPECT_EQ(worst, demand_test(c.times, c.groups, Duration(0)).worst);
+    EXPECT_EQ(demand_curve(c.times, c.groups, Duration(0), Duration(200), 3).size(), 3u);
+  }
+  EXPECT_TRUE(demand_curve(BatchTimes(), {}, Duration(0), Duration(200), 10).empty());
+}
+
 TEST(Demand, NothingAskedFits) { EXPECT_TRUE(demand_test(BatchTimes(), {}, Duration(0))); }
 
 TEST(Demand, FullUtilisationIsRefused) {

@@ -67,6 +67,24 @@ void add_simulate_command(CLI::App& app, int& status) {
   command->callback([flags, &status] { status = run_simulate(*flags); });
 }
 
+void add_admit_command(CLI::App& app, int& status) {
+  CLI::App* command = app.add_subcommand(
+      "admit",
+      "May the streams of a scenario be promised? Asked off line, one after the other, of the production\n"
+      "scheduler. Exit status 0: all are promised; 1: some are refused, or the policy promises nothing\n\n"
+      "  $ laxity admit scenarios/promised_cameras.toml --svg plan.svg\n");
+  const auto flags = std::make_shared<AdmitFlags>();
+  command->add_option("scenario", flags->scenario, "Scenario file (docs/admission.md)")->required();
+  command->add_option("--policy", flags->policy, "Policy; default laxity");
+  command->add_option("--config", flags->config, "laxity.toml: executors, limits, models");
+  command->add_option("--models", flags->models, "Model repository, instead of the scenario's own system");
+  command->add_option("--profile", flags->profile,
+                      "Execution times, instead of the scenario's own system; default: this machine's own");
+  command->add_option("--svg", flags->svg, "Draw the plan, or the demand curve, into this file");
+  command->add_flag("--json", flags->json, "One JSON object on standard output");
+  command->callback([flags, &status] { status = run_admit(*flags); });
+}
+
 void add_load_command(CLI::App& app, int& status) {
   CLI::App* command = app.add_subcommand(
       "load",
@@ -84,6 +102,17 @@ void add_load_command(CLI::App& app, int& status) {
       ->add_option("--connections", flags->connections,
                    "At most so many at once; a request that finds none free waits. Default 900")
       ->check(CLI::Range(1, 60000));
+  command->add_flag("--until-refused", flags->until_refused,
+                    "Streams behind the first one that is refused neither ask nor send");
+  command
+      ->add_option("--on-refusal", flags->on_refusal,
+                   "What a refused stream does, instead of what the scenario says")
+      ->check(CLI::IsMember({"skip", "take-offer", "best-effort"}));
+  command
+      ->add_option(
+          "--margin-ms", flags->margin_ms,
+          "The client's own delay, added to the jitter of streams and taken off their deadline. Default 1")
+      ->check(CLI::Range(0.0, 1000.0));
   command->add_option("--core", flags->core, "Core of the client's thread")->check(CLI::Range(0, 4095));
   command->add_flag("--json", flags->json, "One JSON object on standard output");
   command->callback([flags, &status] { status = run_load_command(*flags); });
@@ -128,6 +157,7 @@ int run_command_line(int argc, char** argv, const char* version) {
   add_serve_command(app, status);
   add_profile_command(app, status);
   add_simulate_command(app, status);
+  add_admit_command(app, status);
   add_load_command(app, status);
   add_replay_command(app, status);
   add_policies_command(app, status);

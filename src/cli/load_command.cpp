@@ -8,7 +8,6 @@
 #include "sim/scenario.h"
 
 namespace laxity {
-namespace {}  // namespace
 
 int run_load_command(const LoadFlags& flags) {
   auto any = load_scenario(flags.scenario);
@@ -23,6 +22,11 @@ int run_load_command(const LoadFlags& flags) {
   LoadOptions options;
   options.core = flags.core;
   if (flags.connections) options.connections_max = *flags.connections;
+  if (flags.margin_ms) options.stream_margin = Duration(static_cast<std::int64_t>(*flags.margin_ms * 1e6));
+  options.stops_asking_when_refused = flags.until_refused;
+  if (flags.on_refusal == "skip") options.on_refusal = OnRefusal::kSkip;
+  if (flags.on_refusal == "take-offer") options.on_refusal = OnRefusal::kTakeOffer;
+  if (flags.on_refusal == "best-effort") options.on_refusal = OnRefusal::kBestEffort;
   if (!flags.samples.empty()) options.samples_folder = flags.samples;
   auto played = run_load(*scenario, flags.url, options);
   if (!played) return report(played.error());

@@ -27,11 +27,13 @@ FactorPpm SlowdownTable::factor(CategoryId of, CategoryId beside) const noexcept
 }
 
 FactorPpm SlowdownTable::factor(CategoryId of, std::span<const CategoryId> beside) const noexcept {
-  FactorPpm product = kFactorOne;
+  FactorPpm all = kFactorOne;
   for (const CategoryId other : beside) {
-    product = std::min(kFactorMax, divide_up(multiply(product, factor(of, other)), kFactorOne));
+    const FactorPpm one = factor(of, other);
+    all = rule_ == SlowdownRule::kSum ? all + (one - kFactorOne) : divide_up(multiply(all, one), kFactorOne);
+    all = std::min(kFactorMax, all);
   }
-  return product;
+  return all;
 }
 
 SharedProgress::SharedProgress(const SlowdownTable& table, std::size_t slot_count)
@@ -52,6 +54,12 @@ void SharedProgress::start(Instant now, std::size_t slot, CategoryId category, D
   advance(now);
   pieces_[slot] = Piece{category, work, kFactorOne};
   refresh_factors();
+}
+
+void SharedProgress::add_work(Instant now, std::size_t slot, Duration more) {
+  LAXITY_CHECK(is_busy(slot) && more >= Duration::zero());
+  advance(now);
+  pieces_[slot]->remaining += more;
 }
 
 void SharedProgress::remove(Instant now, std::size_t slot) {

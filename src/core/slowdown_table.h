@@ -2,9 +2,12 @@
 // simulator and the emulated accelerator, so that the two agree to the nanosecond.
 //
 // Pairs are what can be measured: s(a|b) is how much longer a takes while b runs beside it. Beyond a pair, a
-// piece of work progresses at the rate 1 / (product of the factors of all that runs beside it), evaluated
-// anew whenever something starts or finishes. The product is an approximation that errs high where the
-// neighbours share one bottleneck, and low where together they overflow one that none of them fills alone.
+// piece of work progresses at the rate 1 / f, f from all that runs beside it, evaluated anew whenever
+// something starts or finishes. Two rules for f, both approximations:
+//   product  Π s(a|b). Errs high where the neighbours share one bottleneck, and low where together they
+//            overflow one that none of them fills alone.
+//   sum      1 + Σ (s(a|b) - 1). Right where all wait for one saturated resource in turn, as on a GPU that
+//            full-size networks share: n equal ones then take n times as long, at most.
 #pragma once
 
 #include <cstdint>
@@ -25,16 +28,22 @@ inline constexpr FactorPpm kFactorOne = 1'000'000;
 inline constexpr FactorPpm kFactorMax =
     1'000 * kFactorOne;  ///< Products are capped here: a stand-still, in effect.
 
+enum class SlowdownRule : std::uint8_t { kProduct, kSum };
+
 class SlowdownTable {
  public:
+  SlowdownTable() = default;
+  explicit SlowdownTable(SlowdownRule rule) : rule_(rule) {}
+
   /// The later of two for the same pair wins. Precondition: kFactorOne <= factor <= kFactorMax.
   void set(CategoryId of, CategoryId beside, FactorPpm factor);
   /// kFactorOne for a pair that was not measured.
   FactorPpm factor(CategoryId of, CategoryId beside) const noexcept;
-  /// Product over `beside`, rounded up at each step, at most kFactorMax.
+  /// Of all in `beside`, by the table's rule; rounded up at each step, at most kFactorMax.
   FactorPpm factor(CategoryId of, std::span<const CategoryId> beside) const noexcept;
 
  private:
+  SlowdownRule rule_ = SlowdownRule::kProduct;
   std::map<std::pair<CategoryId, CategoryId>, FactorPpm> factors_;
 };
 
@@ -51,6 +60,9 @@ class SharedProgress {
 
   /// `work`: how long it takes alone, >= 0. Precondition: the slot is free.
   void start(Instant now, std::size_t slot, CategoryId category, Duration work);
+  /// The slot's work gets longer by `more`, >= 0, as if it had been so from the start. Precondition: the slot
+  /// is busy.
+  void add_work(Instant now, std::size_t slot, Duration more);
   /// Finished, or given up. Precondition: the slot is busy.
   void remove(Instant now, std::size_t slot);
   /// When this slot's work ends if nothing else starts or ends before. Precondition: the slot is busy.

@@ -36,6 +36,25 @@ TEST(SlowdownTable, FactorsMultiplyAndAreCapped) {
   EXPECT_EQ(table.factor(kA, crowd), kFactorMax);
 }
 
+TEST(SlowdownTable, BySumOnlyTheExcessAddsUp) {
+  SlowdownTable table(SlowdownRule::kSum);
+  table.set(kA, kB, 2 * kFactorOne);
+  table.set(kA, kC, kFactorOne * 3 / 2);
+  const std::array<CategoryId, 3> beside = {kB, kB, kC};
+  EXPECT_EQ(table.factor(kA, beside), kFactorOne * 7 / 2);  // 1 + 1 + 1 + 1/2; the product would be 6
+  const std::vector<CategoryId> crowd(2000, kB);
+  EXPECT_EQ(table.factor(kA, crowd), kFactorMax);
+}
+
+TEST(SharedProgress, AddedWorkIsSlowedLikeTheRest) {
+  const SlowdownTable table = pair_table();
+  SharedProgress progress(table, 2);
+  progress.start(at(0ms), 0, kA, 10ms);
+  progress.start(at(0ms), 1, kB, 30ms);
+  progress.add_work(at(4ms), 0, 3ms);
+  EXPECT_EQ(progress.finish(0), at(26ms));
+}
+
 TEST(SharedProgress, AloneTakesItsOwnTime) {
   const SlowdownTable table = pair_table();
   SharedProgress progress(table, 2);

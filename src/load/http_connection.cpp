@@ -134,11 +134,21 @@ void HttpConnection::read() {
 }
 
 Result<HttpAnswer> http_get(const Endpoint& endpoint, std::string_view path, Duration patience) {
+  return http_call(endpoint, "GET", path, "", patience);
+}
+
+Result<HttpAnswer> http_call(const Endpoint& endpoint, std::string_view method, std::string_view path,
+                             std::string_view body, Duration patience) {
   HttpConnection connection;
   if (Status status = connection.open(endpoint); !status) return status.error();
-  connection.head() = "GET " + std::string(path) + " HTTP/1.1\r\nHost: " + endpoint.authority +
-                      "\r\nConnection: close\r\n\r\n";
-  connection.send({});
+  connection.head() = std::string(method) + " " + std::string(path) +
+                      " HTTP/1.1\r\nHost: " + endpoint.authority + "\r\nConnection: close\r\n";
+  if (!body.empty()) {
+    connection.head() +=
+        "Content-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) + "\r\n";
+  }
+  connection.head() += "\r\n";
+  connection.send(std::as_bytes(std::span(body)));
   const LoadClock clock;
   while (connection.state() != HttpConnection::State::kAnswered) {
     const Duration left = patience - clock.now().since_start();

@@ -74,8 +74,12 @@ struct HttpAnswer {
   std::string body;
 };
 
-/// One GET on a connection of its own, for control requests before and after a run. Blocks at most
-/// `patience`. Errors: kUnavailable (no server, no answer in time), kInternal (a broken answer).
+/// One request on a connection of its own, for control requests before and after a run. `body`: JSON, or
+/// empty for none. Blocks at most `patience`. Errors: kUnavailable (no server, no answer in time), kInternal
+/// (a broken answer).
+Result<HttpAnswer> http_call(const Endpoint& endpoint, std::string_view method, std::string_view path,
+                             std::string_view body, Duration patience);
+/// http_call with GET.
 Result<HttpAnswer> http_get(const Endpoint& endpoint, std::string_view path, Duration patience);
 
 }  // namespace laxity

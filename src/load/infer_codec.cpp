@@ -5,12 +5,16 @@
 #include <nlohmann/json.hpp>
 
 #include "base/check.h"
+#include "load/stream_codec.h"
 
 namespace laxity {
 namespace {
 
 using Json = nlohmann::json;
 
+constexpr std::size_t kStreamWidth = kStreamNameMax + 2;  // in quotes; JSON lets spaces follow
+constexpr std::size_t kFrameWidth = 10;                   // digits of 2^32 - 1
+constexpr std::string_view kFrameKey = ",\"frame\":";
 constexpr std::size_t kDeadlineWidth = 17;  // 10 digits of milliseconds (115 days), a point, 6 digits
 
 Json parse(std::string_view text) { return Json::parse(text.begin(), text.end(), nullptr, false); }
@@ -169,6 +173,57 @@ Reason reason_named(std::string_view wanted) {
   return Reason::kNone;
 }
 
+/// The request up to what is filled in when it is sent: body, label and the JSON without its parameters.
+struct Begun {
+  PreparedRequest request;
+  std::string json;
+};
+Result<Begun> begin_request(const RemoteModel& model, const SampleSet& set, const Sample& sample) {
+  Begun begun;
+  PreparedRequest& request = begun.request;
+  request.label = sample.label;
+  Json inputs = Json::array();
+  if (set.is_encoded) {
+    if (model.inputs.size() != 1) {
+      return invalid_argument("model '" + model.name + "': expected one input for pictures, found " +
+                              std::to_string(model.inputs.size()));
+    }
+    const auto length = static_cast<std::uint32_t>(sample.bytes.size());
+    const auto* begin = reinterpret_cast<const std::byte*>(&length);
+    request.body.assign(begin, begin + sizeof length);
+    request.body.insert(request.body.end(), sample.bytes.begin(), sample.bytes.end());
+    inputs.push_back(binary_tensor(model.inputs[0], "BYTES", {1}, request.body.size()));
+  } else {
+    request.body = sample.bytes;
+    for (const RemoteTensor& input : model.inputs) {
+      const auto shape = single_shape(input);
+      LAXITY_CHECK(shape.has_value());
+      inputs.push_back(
+          binary_tensor(input, input.datatype, *shape, element_count(*shape) * size_of_type(input.datatype)));
+    }
+  }
+  // A client that wants to know what it sees asks for the class alone; probabilities nobody reads cost both
+  // sides.
+  const bool has_class = std::any_of(model.outputs.begin(), model.outputs.end(),
+                                     [](const RemoteTensor& output) { return output.name == "class"; });
+  begun.json = "{\"inputs\":" + inputs.dump();
+  if (has_class) begun.json += R"(,"outputs":[{"name":"class"}])";
+  begun.json += R"(,"parameters":{"binary_data_output":true)";
+  return begun;
+}
+
+/// `field_at`: offset in `json` of what is filled in later. Returns its offset in the finished head.
+std::size_t finish_request(const RemoteModel& model, std::string_view authority, const std::string& json,
+                           std::size_t field_at, PreparedRequest& request) {
+  std::string head = "POST /v2/models/" + model.name + "/infer HTTP/1.1\r\nHost: " + std::string(authority) +
+                     "\r\nContent-Type: application/octet-stream\r\nInference-Header-Content-Length: " +
+                     std::to_string(json.size()) +
+                     "\r\nContent-Length: " + std::to_string(json.size() + request.body.size()) + "\r\n\r\n";
+  const std::size_t at = head.size() + field_at;
+  request.head = std::move(head) + json;
+  return at;
+}
+
 }  // namespace
 
 Result<RemoteModel> read_model_metadata(std::string_view json) {
@@ -203,54 +258,51 @@ Result<SampleSet> random_samples(const RemoteModel& model, std::size_t count, Rn
   return set;
 }
 
+// What is filled in later comes last in a hand-written tail, so that it has a place that is known.
 Result<PreparedRequest> prepare_request(const RemoteModel& model, std::string_view authority,
                                         const SampleSet& set, const Sample& sample, JobKind kind,
                                         bool has_deadline) {
-  PreparedRequest request;
-  request.label = sample.label;
-  Json inputs = Json::array();
-  if (set.is_encoded) {
-    if (model.inputs.size() != 1) {
-      return invalid_argument("model '" + model.name + "': expected one input for pictures, found " +
-                              std::to_string(model.inputs.size()));
-    }
-    const auto length = static_cast<std::uint32_t>(sample.bytes.size());
-    const auto* begin = reinterpret_cast<const std::byte*>(&length);
-    request.body.assign(begin, begin + sizeof length);
-    request.body.insert(request.body.end(), sample.bytes.begin(), sample.bytes.end());
-    inputs.push_back(binary_tensor(model.inputs[0], "BYTES", {1}, request.body.size()));
-  } else {
-    request.body = sample.bytes;
-    for (const RemoteTensor& input : model.inputs) {
-      const auto shape = single_shape(input);
-      LAXITY_CHECK(shape.has_value());
-      inputs.push_back(
-          binary_tensor(input, input.datatype, *shape, element_count(*shape) * size_of_type(input.datatype)));
-    }
-  }
-  // The deadline comes last in a hand-written tail, so that its digits have a place that is known.
-  // A client that wants to know what it sees asks for the class alone; probabilities nobody reads cost both
-  // sides.
-  const bool has_class = std::any_of(model.outputs.begin(), model.outputs.end(),
-                                     [](const RemoteTensor& output) { return output.name == "class"; });
-  std::string json = "{\"inputs\":" + inputs.dump();
-  if (has_class) json += R"(,"outputs":[{"name":"class"}])";
-  json += std::string(R"(,"parameters":{"binary_data_output":true,"kind":")") + name(kind) + "\"";
-  std::optional<std::size_t> deadline_at;
-  if (has_deadline) {
-    json += ",\"deadline_ms\":";
-    deadline_at = json.size();
-    json.append(kDeadlineWidth, ' ');
-  }
+  Result<Begun> begun = begin_request(model, set, sample);
+  if (!begun) return begun.error();
+  std::string json = std::move(begun->json) + ",\"kind\":\"" + name(kind) + "\"";
+  if (has_deadline) json += ",\"deadline_ms\":";
+  const std::size_t field_at = json.size();
+  if (has_deadline) json.append(kDeadlineWidth, ' ');
   json += "}}";
-  std::string head = "POST /v2/models/" + model.name + "/infer HTTP/1.1\r\nHost: " + std::string(authority) +
-                     "\r\nContent-Type: application/octet-stream\r\nInference-Header-Content-Length: " +
-                     std::to_string(json.size()) +
-                     "\r\nContent-Length: " + std::to_string(json.size() + request.body.size()) + "\r\n\r\n";
-  if (deadline_at) request.deadline_at = head.size() + *deadline_at;
-  request.head = std::move(head) + json;
-  if (request.deadline_at) write_deadline(request.head, *request.deadline_at, 1s);
-  return request;
+  PreparedRequest& request = begun->request;
+  const std::size_t at = finish_request(model, authority, json, field_at, request);
+  if (has_deadline) {
+    request.deadline_at = at;
+    write_deadline(request.head, at, 1s);
+  }
+  return std::move(request);
+}
+
+Result<PreparedRequest> prepare_frame(const RemoteModel& model, std::string_view authority,
+                                      const SampleSet& set, const Sample& sample) {
+  Result<Begun> begun = begin_request(model, set, sample);
+  if (!begun) return begun.error();
+  std::string json = std::move(begun->json) + ",\"stream\":";
+  const std::size_t field_at = json.size();
+  json.append(kStreamWidth, ' ');
+  json += kFrameKey;
+  json.append(kFrameWidth, ' ');
+  json += "}}";
+  PreparedRequest& request = begun->request;
+  request.frame_at = finish_request(model, authority, json, field_at, request);
+  return std::move(request);
+}
+
+void write_frame(std::string& head, std::size_t at, std::string_view stream, std::uint32_t frame) {
+  LAXITY_CHECK(stream.size() <= kStreamNameMax);
+  LAXITY_CHECK(at + kStreamWidth + kFrameKey.size() + kFrameWidth <= head.size());
+  const std::string quoted = "\"" + std::string(stream) + "\"";
+  const auto put = [&head](std::size_t place, std::string_view text, std::size_t width) {
+    head.replace(place, text.size(), text);
+    head.replace(place + text.size(), width - text.size(), width - text.size(), ' ');
+  };
+  put(at, quoted, kStreamWidth);
+  put(at + kStreamWidth + kFrameKey.size(), std::to_string(frame), kFrameWidth);
 }
 
 void write_deadline(std::string& head, std::size_t at, Duration left) {

@@ -39,12 +39,13 @@ Result<RemoteModel> read_model_metadata(std::string_view json);
 /// FP16).
 Result<SampleSet> random_samples(const RemoteModel& model, std::size_t count, Rng rng);
 
-/// A request made beforehand. Only the deadline is filled in when it is sent, in place: its digits have a
-/// fixed width.
+/// A request made beforehand. Only the deadline, or stream and frame, are filled in when it is sent, in
+/// place: they have a fixed width.
 struct PreparedRequest {
   std::string head;                        ///< HTTP head and JSON.
   std::vector<std::byte> body;             ///< Binary part.
   std::optional<std::size_t> deadline_at;  ///< Offset of the deadline's digits in `head`.
+  std::optional<std::size_t> frame_at;     ///< Offset of the fields of stream and frame in `head`.
   std::optional<std::uint32_t> label;
 };
 
@@ -52,6 +53,14 @@ struct PreparedRequest {
 Result<PreparedRequest> prepare_request(const RemoteModel& model, std::string_view authority,
                                         const SampleSet& set, const Sample& sample, JobKind kind,
                                         bool has_deadline);
+
+/// A frame of a stream, whose contract says kind and deadline. Errors: as above.
+Result<PreparedRequest> prepare_frame(const RemoteModel& model, std::string_view authority,
+                                      const SampleSet& set, const Sample& sample);
+
+/// Writes which frame it is into a copy of the prepared head. Precondition: a name that read_stream_reply let
+/// through.
+void write_frame(std::string& head, std::size_t at, std::string_view stream, std::uint32_t frame);
 
 /// Writes what is left of the deadline, at least 1 us, into a copy of the prepared head.
 void write_deadline(std::string& head, std::size_t at, Duration left);

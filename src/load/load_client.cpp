@@ -66,6 +66,7 @@ struct Pending {
   JobKind kind = JobKind::kFirm;
   std::optional<std::uint32_t> client;
   bool is_settled = false;
+  std::optional<StreamFrame> frame;
 };
 
 struct Link {
@@ -144,7 +145,11 @@ Result<LoadRun> Player::run() {
   result_.jobs.reserve(plan_.open_jobs.size());
   pending_.reserve(plan_.open_jobs.size());
   for (const LoadJob& job : plan_.first_jobs) closed_loop_.push(job);
-  clock_.restart(options_.lead);
+  if (plan_.clock) {
+    clock_ = *plan_.clock;
+  } else {
+    clock_.restart(options_.lead);
+  }
 
   while (has_more_to_send() || unsettled_ > 0) {
     const Instant now = clock_.now();
@@ -272,7 +277,7 @@ void Player::hang_up_due(Instant now) {
 void Player::begin(const LoadJob& planned, Instant now) {
   const std::size_t job = result_.jobs.size();
   const PreparedRequest& request = plan_.requests.at(planned.request);
-  Pending pending{&request, std::nullopt, planned.kind, planned.client, false};
+  Pending pending{&request, std::nullopt, planned.kind, planned.client, false, planned.frame};
   if (planned.relative_deadline) pending.deadline = planned.at + *planned.relative_deadline;
   JobRecord record;
   record.task = planned.task;
@@ -296,6 +301,14 @@ void Player::send(Link& link, std::size_t job, Instant now) {
   link.connection.head() = pending.request->head;
   if (pending.deadline && pending.request->deadline_at) {
     write_deadline(link.connection.head(), *pending.request->deadline_at, *pending.deadline - now);
+  }
+  if (pending.frame) {
+    const StreamFrame& frame = *pending.frame;
+    write_frame(link.connection.head(), *pending.request->frame_at, plan_.streams.at(frame.stream),
+                frame.number);
+    const bool is_in_time = frame.promised_if_sent_by && now <= *frame.promised_if_sent_by;
+    record.is_promised = is_in_time;
+    if (frame.promised_if_sent_by && !is_in_time) ++result_.stats.sent_too_late;
   }
   record.send_lag = now - record.intended;
   link.connection.send(pending.request->body);

@@ -20,6 +20,8 @@
 #include "base/time.h"
 #include "load/endpoint.h"
 #include "load/infer_codec.h"
+#include "load/load_clock.h"
+#include "sim/scenario.h"
 #include "trace/results.h"
 
 namespace laxity {
@@ -35,7 +37,17 @@ struct LoadOptions {
   std::optional<int> core;  ///< Where the client's thread runs; none: anywhere.
   std::optional<std::uint64_t> seed;  ///< None: the scenario's.
   std::string samples_folder = "models/samples";
+  Duration stream_margin = 1ms;            ///< Taken off the contracts of streams (stream_opener.h).
+  bool stops_asking_when_refused = false;  ///< Streams behind the first refused one neither ask nor send.
+  std::optional<OnRefusal> on_refusal;     ///< None: as each task of the scenario says.
   std::string policy;  ///< Stands in the result; empty: what the server says, else "unknown".
+};
+
+/// Which frame of which stream a job is.
+struct StreamFrame {
+  std::uint32_t stream = 0;  ///< Index into LoadPlan::streams.
+  std::uint32_t number = 0;
+  std::optional<Instant> promised_if_sent_by;  ///< None: nothing was promised.
 };
 
 /// A job to send. `request` indexes LoadPlan::requests.
@@ -46,6 +58,8 @@ struct LoadJob {
   std::uint32_t request = 0;
   JobKind kind = JobKind::kFirm;
   std::optional<std::uint32_t> client;  ///< Closed loop: who waits for the answer.
+  /// Of a stream; `request` is then one with a place for it.
+  std::optional<StreamFrame> frame = std::nullopt;
 };
 
 /// At `at` the client closes the connections of the `jobs` oldest requests that are out.
@@ -56,11 +70,14 @@ struct HangUp {
 
 struct LoadPlan {
   std::vector<PreparedRequest> requests;
-  std::vector<LoadJob> open_jobs;   ///< In order of time.
-  std::vector<LoadJob> first_jobs;  ///< Closed loop: of each client.
+  std::vector<std::string> streams;  ///< Names, as the server gave them.
+  std::vector<LoadJob> open_jobs;    ///< In order of time.
+  std::vector<LoadJob> first_jobs;   ///< Closed loop: of each client.
   /// What `client` sends next, when its last job ended at `now`; none: it is done.
   std::function<std::optional<LoadJob>(std::uint32_t client, Instant now)> next_job;
   std::vector<HangUp> hang_ups;  ///< In order of time.
+  std::optional<LoadClock>
+      clock;  ///< Whose instant 0 is the plan's; none: LoadOptions::lead from the first connections.
 };
 
 struct LoadStats {
@@ -68,8 +85,10 @@ struct LoadStats {
   std::uint64_t connections_lost = 0;  ///< While a request was out on them.
   std::uint64_t unsent = 0;            ///< No connection became free before the job's deadline.
   std::uint64_t unanswered = 0;        ///< Still without an answer when the grace was over.
-  std::uint64_t unreadable = 0;        ///< Answers that were not inference answers.
-  std::string first_error;             ///< The first words of a failure.
+  std::uint64_t sent_too_late =
+      0;  ///< Frames later than their contract by the client's own fault: not promised.
+  std::uint64_t unreadable = 0;  ///< Answers that were not inference answers.
+  std::string first_error;       ///< The first words of a failure.
 };
 
 struct LoadRun {

@@ -20,6 +20,8 @@ BuiltinPolicy edf_policy();
 BuiltinPolicy deeprt_policy();
 BuiltinPolicy batch_policy();
 BuiltinPolicy batch_delay_policy();
+BuiltinPolicy aimd_policy();
+BuiltinPolicy sedf_policy();
 
 /// The value of an option that `BuiltinPolicy::make` was promised.
 inline std::int64_t option(const PolicyOptions& options, std::string_view name) {

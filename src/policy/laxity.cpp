@@ -3,6 +3,7 @@
 
 #include "policy/builtin.h"
 #include "policy/laxity_policy.h"
+#include "policy/mandatory_times.h"
 
 namespace laxity {
 namespace {
@@ -42,22 +43,10 @@ void LaxityPolicy::make_times() {
   times_ = BatchTimes();
   plan_categories_.assign(system.catalog.models.size(), {});
   for (std::size_t m = 0; m < system.catalog.models.size(); ++m) {
-    const Model& model = system.catalog.models[m];
-    for (const Variant& variant : model.variants) {
-      const std::size_t stage_count = std::min<std::size_t>(model.mandatory_count, variant.stages.size());
-      auto cap = static_cast<std::uint32_t>(kBatchSizeMax);
-      for (std::size_t k = 0; k < stage_count; ++k)
-        cap = std::min(cap, system.batch_size_max(variant.stages[k]));
-      std::vector<Duration> row;
-      for (std::uint32_t n = 1; n <= cap; ++n) {
-        Duration total = wake();
-        for (std::size_t k = 0; k < stage_count; ++k) {
-          const bool decodes = k == 0 && model.has_preprocess && system.preprocesses_inline();
-          total += system.planned(variant.stages[k], n, decodes ? n : 0);
-        }
-        row.push_back(std::max(total, Duration(1)));
-      }
-      plan_categories_[m].push_back(times_.add_category(std::move(row)));
+    const auto variant_count = static_cast<std::uint32_t>(system.catalog.models[m].variants.size());
+    for (std::uint32_t variant = 0; variant < variant_count; ++variant) {
+      plan_categories_[m].push_back(
+          times_.add_category(mandatory_times(system, static_cast<ModelId>(m), variant)));
     }
   }
 }

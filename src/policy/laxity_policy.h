@@ -70,6 +70,9 @@ class LaxityPolicy final : public Policy {
   void task_reanchored(TaskId task, Instant now) override;
   void task_removed(TaskId task, Instant now) override;
   std::optional<Instant> guaranteed_until(TaskId task) const override;
+  std::optional<PlanView> plan(ExecutorId executor) const override {
+    return PlanView{&executors_.at(index(executor)).plan, &times_};
+  }
 
   std::optional<std::uint64_t> request_plan(Instant now) override;
   std::uint64_t compute_plan(std::uint64_t node_budget) override { return work_->compute(node_budget); }

@@ -44,6 +44,15 @@ struct Decision {
   std::optional<Instant> wait_until;
 };
 
+class BatchTimes;
+class Plan;
+
+/// What a policy that follows plans shows of them, read only. Belongs to the policy, and changes with it.
+struct PlanView {
+  const Plan* plan = nullptr;         ///< Its frames name streams by their slot (Books::stream_slot).
+  const BatchTimes* times = nullptr;  ///< What its batches are charged.
+};
+
 class Policy {
  public:
   virtual ~Policy() = default;
@@ -104,6 +113,10 @@ class Policy {
   virtual void task_removed(TaskId, Instant /*now*/) {}
   /// Frames released before it are promised; later than everything: all. None: nothing is. For state pages.
   virtual std::optional<Instant> guaranteed_until(TaskId) const { return std::nullopt; }
+
+  /// The plan that is followed on `executor`. None: the policy follows no plans. For state pages and
+  /// pictures.
+  virtual std::optional<PlanView> plan(ExecutorId /*executor*/) const { return std::nullopt; }
 
   // Planning beside the scheduler. At most one computation is outstanding.
   /// Asked after each event when none is outstanding: a node budget if a plan is wanted now. The policy takes

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "base/rng.h"
-#include "policy/batch_windows.h"
 #include "policy/category_queues.h"
 #include "policy/job_heaps.h"
 #include "policy/job_queue.h"
@@ -116,91 +115,6 @@ TEST(CategoryQueues, KnowsTheFirstOverallAndElsewhere) {
   queues.erase(2);
   EXPECT_EQ(queues.top_key_elsewhere(CategoryId{0}), std::nullopt);
   EXPECT_EQ(queues.top(), 0u);
-}
-
-Instant at(Duration since_start) { return Instant::from_start(since_start); }
-
-TEST(BatchWindows, FirstFrameOpensAWindowOfHalfItsDeadline) {
-  BatchWindows windows;
-  EXPECT_EQ(windows.joint(), std::nullopt);
-  windows.frame_arrived(at(10ms), 40ms);
-  EXPECT_EQ(windows.joint(), at(30ms));
-  EXPECT_EQ(windows.batch_deadline(), at(50ms));
-  windows.close();
-  EXPECT_EQ(windows.joint(), at(50ms));
-}
-
-TEST(BatchWindows, TighterFrameCutsTheOpenWindow) {
-  BatchWindows windows;
-  windows.frame_arrived(at(0ms), 100ms);
-  windows.frame_arrived(at(10ms), 20ms);
-  EXPECT_EQ(windows.joint(), at(20ms));
-  EXPECT_EQ(windows.batch_deadline(), at(30ms));
-}
-
-TEST(BatchWindows, TighterFrameNeverMovesTheJointBack) {
-  BatchWindows windows;
-  windows.frame_arrived(at(0ms), 100ms);
-  windows.frame_arrived(at(45ms), 20ms);
-  EXPECT_EQ(windows.joint(), at(50ms));
-  EXPECT_EQ(windows.length(), 10ms);
-}
-
-TEST(BatchWindows, LooserFrameChangesNothing) {
-  BatchWindows windows;
-  windows.frame_arrived(at(0ms), 20ms);
-  windows.frame_arrived(at(1ms), 100ms);
-  EXPECT_EQ(windows.joint(), at(10ms));
-  windows.close();
-  EXPECT_EQ(windows.joint(), at(20ms));
-}
-
-// The tight task ends with the tenth window without a frame of it; the window that opens there is the wide
-// one.
-TEST(BatchWindows, GrowsAtTheJointWhereTheTightestTaskEnds) {
-  BatchWindows windows;
-  windows.frame_arrived(at(0ms), 20ms);
-  for (int joint = 1; joint <= 10; ++joint) {
-    windows.frame_arrived(*windows.joint(), 100ms);
-    EXPECT_EQ(windows.joint(), at(joint * 10ms));
-    windows.close();
-  }
-  windows.frame_arrived(*windows.joint(), 100ms);
-  EXPECT_EQ(windows.joint(), at(110ms));
-  EXPECT_EQ(windows.length(), 10ms);  // the eleventh: the tenth without a tight frame
-  windows.close();
-  EXPECT_EQ(windows.length(), 50ms);
-  EXPECT_EQ(windows.joint(), at(160ms));
-}
-
-TEST(BatchWindows, NoWindowIsOpenAfterTenIdleOnes) {
-  BatchWindows windows;
-  windows.frame_arrived(at(0ms), 20ms);
-  int closed = 0;
-  for (; windows.joint(); ++closed) windows.close();
-  EXPECT_EQ(closed, 11);
-  windows.frame_arrived(at(500ms), 30ms);
-  EXPECT_EQ(windows.joint(), at(515ms));
-}
-
-TEST(BatchWindows, FullTableStaysOnTheSafeSide) {
-  BatchWindows windows;
-  for (int i = 0; i < 40; ++i) {
-    const Duration deadline = (100 - i) * 1ms;
-    windows.frame_arrived(at(0ms), deadline);
-    ASSERT_LE(windows.length(), deadline / 2);
-  }
-  for (int i = 0; i < 40; ++i) {
-    const Duration deadline = (61 + i) * 1ms;
-    windows.frame_arrived(at(0ms), deadline);
-    ASSERT_LE(windows.length(), deadline / 2);
-  }
-}
-
-TEST(BatchWindows, DeadlineInThePastStillMovesTimeOn) {
-  BatchWindows windows;
-  windows.frame_arrived(at(5ms), -3ms);
-  EXPECT_EQ(windows.joint(), at(5ms + 1ns));
 }
 
 TEST(Registry, MakesEachPolicyThatItLists) {

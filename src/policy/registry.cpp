@@ -11,8 +11,8 @@ namespace laxity {
 namespace {
 
 const auto& builtins() {
-  static const std::array kBuiltins = {laxity_policy(), edf_policy(),   deeprt_policy(),
-                                       fifo_policy(),   batch_policy(), batch_delay_policy()};
+  static const std::array kBuiltins = {laxity_policy(), edf_policy(),   deeprt_policy(),      sedf_policy(),
+                                       fifo_policy(),   batch_policy(), batch_delay_policy(), aimd_policy()};
   return kBuiltins;
 }
 

@@ -24,7 +24,7 @@ constexpr int kRounds = 4;
 constexpr std::size_t kSamplesMin = 5;     // fewer have no p99 worth the name
 constexpr std::size_t kSamplesMax = 2000;  // more tell nothing new
 constexpr std::size_t kIdleSamples = 12;
-constexpr int kOthersBetween = 2;
+constexpr int kOthersBetween = 4;
 constexpr int kIdleMs = 3;  // caches are cold and the core has gone to sleep
 constexpr std::size_t kWakeSamples = 300;
 constexpr std::size_t kReplySize = 512;  // an answer with its head
@@ -203,7 +203,7 @@ class Others {
     }
   }
 
-  /// The next two that are not of `point`'s stage, by turns.
+  /// The next few that are not of `point`'s stage, by turns.
   Status run_before(const Point& point) {
     int ran = 0;
     for (std::size_t i = 0; i < lone_.size() && ran < kOthersBetween; ++i) {

@@ -91,19 +91,27 @@ class Releases {
 
 }  // namespace
 
+std::vector<PlannedJob> task_jobs(const TaskSpec& spec, std::uint32_t task, Duration duration,
+                                  std::uint64_t seed) {
+  std::vector<PlannedJob> jobs;
+  const Rng rng = Rng(seed).split(task);
+  Releases releases(spec, duration, rng.split(kArrivalStream));
+  Rng deadlines = rng.split(kDeadlineStream);
+  Rng inputs = rng.split(kInputStream);
+  for (std::uint32_t frame = 0; !spec.frames || frame < *spec.frames; ++frame) {
+    const auto intended = releases.next();
+    if (!intended || jobs.size() >= kScenarioJobsMax) break;
+    jobs.push_back(
+        {*intended, task, frame, 0, spec.kind, draw_deadline(spec, deadlines), draw_input(inputs)});
+  }
+  return jobs;
+}
+
 std::vector<PlannedJob> open_loop_jobs(const Scenario& scenario, std::uint64_t seed) {
   std::vector<PlannedJob> jobs;
-  for (std::uint32_t i = 0; i < scenario.tasks.size(); ++i) {
-    const TaskSpec& task = scenario.tasks[i];
-    const Rng rng = Rng(seed).split(i);
-    Releases releases(task, scenario.duration, rng.split(kArrivalStream));
-    Rng deadlines = rng.split(kDeadlineStream);
-    Rng inputs = rng.split(kInputStream);
-    for (std::uint32_t frame = 0; !task.frames || frame < *task.frames; ++frame) {
-      const auto intended = releases.next();
-      if (!intended || jobs.size() >= kScenarioJobsMax) break;
-      jobs.push_back({*intended, i, frame, 0, task.kind, draw_deadline(task, deadlines), draw_input(inputs)});
-    }
+  for (std::uint32_t i = 0; i < scenario.tasks.size() && jobs.size() < kScenarioJobsMax; ++i) {
+    const std::vector<PlannedJob> more = task_jobs(scenario.tasks[i], i, scenario.duration, seed);
+    jobs.insert(jobs.end(), more.begin(), more.end());
   }
   std::sort(jobs.begin(), jobs.end(), [](const PlannedJob& a, const PlannedJob& b) {
     return std::tie(a.intended, a.task, a.frame) < std::tie(b.intended, b.task, b.frame);

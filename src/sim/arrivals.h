@@ -26,6 +26,10 @@ struct PlannedJob {
   bool operator==(const PlannedJob&) const = default;
 };
 
+/// The jobs of one open-loop task, number `task` of its scenario, in order of frames.
+std::vector<PlannedJob> task_jobs(const TaskSpec& spec, std::uint32_t task, Duration duration,
+                                  std::uint64_t seed);
+
 /// All jobs of all open-loop tasks, by (intended, task, frame). Equal for equal scenario and seed, on every
 /// machine; one task's times do not depend on the other tasks.
 std::vector<PlannedJob> open_loop_jobs(const Scenario& scenario, std::uint64_t seed);

@@ -32,12 +32,17 @@ constexpr std::array<std::pair<std::string_view, Arrival>, 6> kArrivals = {
      {"gamma", Arrival::kGamma},
      {"trace", Arrival::kTrace},
      {"closed-loop", Arrival::kClosedLoop}}};
-constexpr std::array<std::pair<std::string_view, FaultKind>, 5> kFaults = {
+constexpr std::array<std::pair<std::string_view, FaultKind>, 6> kFaults = {
     {{"overrun", FaultKind::kOverrun},
      {"stall", FaultKind::kStall},
      {"executor-lost", FaultKind::kExecutorLost},
      {"drift", FaultKind::kDrift},
-     {"client-gone", FaultKind::kClientGone}}};
+     {"client-gone", FaultKind::kClientGone},
+     {"delay", FaultKind::kDelay}}};
+constexpr std::array<std::pair<std::string_view, OnRefusal>, 3> kRefusals = {
+    {{"skip", OnRefusal::kSkip},
+     {"take-offer", OnRefusal::kTakeOffer},
+     {"best-effort", OnRefusal::kBestEffort}}};
 constexpr std::array<std::pair<std::string_view, JobKind>, 3> kKinds = {
     {{"firm", JobKind::kFirm}, {"soft", JobKind::kSoft}, {"best-effort", JobKind::kBestEffort}}};
 
@@ -282,7 +287,12 @@ class Reader {
 
   void read_admission(TomlTable& table, TaskSpec& task) {
     const auto admission = table.string("admission");
-    if (!admission || *admission == "request") return;
+    task.on_refusal = word(table, "on_refusal", kRefusals).value_or(OnRefusal::kSkip);
+    if (!admission || *admission == "request") {
+      if (table.has("on_refusal"))
+        table.complain("on_refusal", "expected only with admission = \"stream\", found without");
+      return;
+    }
     if (*admission != "stream") {
       table.complain("admission", "expected stream or request, found '" + *admission + "'");
       return;
@@ -359,8 +369,10 @@ class Reader {
     fault.executor = static_cast<std::uint32_t>(table.integer("executor", 0, 1023).value_or(0));
     if (const auto duration = table.number("duration_s", 1e-6, kSecondsMax))
       fault.duration = from_s(*duration);
-    if (fault.kind == FaultKind::kStall && !table.has("duration_s")) {
-      table.complain("kind", "expected a key 'duration_s' with stall, found none");
+    const bool needs_duration = fault.kind == FaultKind::kStall || fault.kind == FaultKind::kDelay;
+    if (needs_duration && !table.has("duration_s")) {
+      table.complain("kind",
+                     "expected a key 'duration_s' with " + std::string(name(fault.kind)) + ", found none");
     }
     const bool is_slower = fault.kind == FaultKind::kOverrun || fault.kind == FaultKind::kDrift;
     if (is_slower && !table.has("factor")) {

@@ -29,6 +29,13 @@ struct DeadlineRange {
   bool operator==(const DeadlineRange&) const = default;
 };
 
+/// What the frames of a stream do that was not admitted.
+enum class OnRefusal : std::uint8_t {
+  kSkip,       ///< They are not sent, and count as rejected.
+  kTakeOffer,  ///< The smallest deadline offered is taken, else the smallest period; without an offer: kSkip.
+  kBestEffort,  ///< They are sent as best-effort work.
+};
+
 /// One stream of jobs. A [[task]] with `count = n` becomes n of these.
 struct TaskSpec {
   std::string name;
@@ -52,6 +59,7 @@ struct TaskSpec {
   std::optional<std::uint64_t> frames;  ///< At most so many jobs; a stream without says that it is endless.
   std::string input = "random";         ///< A named sample set, a folder of pictures, or "random" tensors.
   bool asks_stream = false;             ///< Asks for its contract first; else each frame stands on its own.
+  OnRefusal on_refusal = OnRefusal::kSkip;
   Duration start{};
 
   /// Sends encoded pictures, to models that have a preprocess part; else tensors.
@@ -64,6 +72,7 @@ enum class FaultKind : std::uint8_t {
   kExecutorLost,  ///< `executor` is gone, for `duration` or for good.
   kDrift,         ///< Execution times grow evenly from 1 to `factor` times over `duration`, and stay there.
   kClientGone,    ///< The `jobs` oldest jobs that are alive are cancelled.
+  kDelay,         ///< The next `jobs` batches take `duration` longer, whatever their size.
 };
 const char* name(FaultKind kind) noexcept;
 

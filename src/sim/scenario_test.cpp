@@ -194,6 +194,8 @@ TEST(Scenario, WrongFaultsAndSystems) {
   const auto with = [](const char* rest) { return error_of("duration_s = 1\n" + std::string(rest)); };
   EXPECT_THAT(with("[[fault]]\nat_s = 1\nkind = \"stall\""),
               HasSubstr("expected a key 'duration_s' with stall"));
+  EXPECT_THAT(with("[[fault]]\nat_s = 1\nkind = \"delay\"\njobs = 5"),
+              HasSubstr("expected a key 'duration_s' with delay"));
   EXPECT_THAT(with("[[fault]]\nat_s = 1\nkind = \"overrun\""),
               HasSubstr("expected a key 'factor' with overrun"));
   EXPECT_THAT(with("[[fault]]\nkind = \"drift\"\nfactor = 2"), HasSubstr("expected a key 'at_s'"));
@@ -256,6 +258,19 @@ TEST(ScenarioLoader, AMissingFileIsNotFound) {
   const auto scenario = load_scenario("no/such.toml");
   ASSERT_FALSE(scenario);
   EXPECT_EQ(scenario.error().code, ErrorCode::kNotFound);
+}
+
+TEST(Scenario, WhatRefusedStreamsDo) {
+  const std::string head = "duration_s = 1\n[[task]]\nmodel = \"m\"\nperiod_ms = 10\ndeadline_ms = 5\n";
+  const std::string stream = head + "admission = \"stream\"\n";
+  EXPECT_EQ(parse_toml_scenario(stream, "s.toml", "").value().tasks[0].on_refusal, OnRefusal::kSkip);
+  EXPECT_EQ(parse_toml_scenario(stream + "on_refusal = \"best-effort\"\n", "s.toml", "")
+                .value()
+                .tasks[0]
+                .on_refusal,
+            OnRefusal::kBestEffort);
+  EXPECT_FALSE(parse_toml_scenario(head + "on_refusal = \"skip\"\n", "s.toml", ""));
+  EXPECT_FALSE(parse_toml_scenario(stream + "on_refusal = \"maybe\"\n", "s.toml", ""));
 }
 
 }  // namespace

@@ -2,17 +2,19 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <iterator>
 #include <limits>
 #include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 
 #include "base/check.h"
-#include "base/nearest.h"
 #include "core/job_id_allocator.h"
 #include "sim/arrivals.h"
 #include "sim/command_hash.h"
+#include "sim/contract.h"
 #include "sim/virtual_loop.h"
 
 namespace laxity {
@@ -55,74 +57,36 @@ class ReproduceLine {
   bool is_mine_ = false;
 };
 
-/// A task of the scenario, as the system knows it.
-struct ResolvedTask {
-  ModelId model{};
-  std::uint32_t variant = 0;
-  bool sends_encoded = false;
-  std::uint64_t frame_count = 0;  // that it will send
-  TaskAnswer answer = TaskAnswer::kNotAsked;
-  Reason refusal = Reason::kAdmissionBusy;
+/// A task and what admission has said to it.
+struct SimulatedTask : ResolvedTask {
+  TaskSpec spec;  // the scenario's, or what was made of it by a counter-offer
+  TaskVerdict verdict;
+  int offers_taken = 0;
+  Instant leaves_at;
 };
-
-Result<std::vector<ResolvedTask>> resolve(const Scenario& scenario, const SystemModel& system) {
-  std::vector<std::string_view> known;
-  for (const Model& model : system.catalog.models) known.push_back(model.name);
-  std::vector<ResolvedTask> tasks;
-  for (const TaskSpec& spec : scenario.tasks) {
-    const auto id = system.catalog.find_model(spec.model);
-    if (!id) {
-      return not_found("task '" + spec.name + "': expected a model that was profiled, found '" + spec.model +
-                       "'; did you mean '" + nearest(spec.model, known) + "'?");
-    }
-    const Model& model = system.catalog.model(*id);
-    ResolvedTask task;
-    task.model = *id;
-    task.variant =
-        static_cast<std::uint32_t>(model.variants.size() - 1);  // the best, unless a lesser one will do
-    if (spec.lowest_variant) {
-      const auto found = std::find_if(model.variants.begin(), model.variants.end(),
-                                      [&](const Variant& v) { return v.name == *spec.lowest_variant; });
-      if (found == model.variants.end()) {
-        return not_found("task '" + spec.name + "': model '" + spec.model + "' has no variant '" +
-                         *spec.lowest_variant + "'");
-      }
-      task.variant = static_cast<std::uint32_t>(found - model.variants.begin());
-    }
-    for (const CategoryId category : model.variants[task.variant].stages) {
-      if (system.table.batch_size_max(category) == 0) {
-        return failed_precondition("task '" + spec.name + "': " + system.catalog.category_name(category) +
-                                   " was never measured: make a profile that holds it");
-      }
-    }
-    task.sends_encoded = spec.sends_pictures() && model.has_preprocess;
-    if (spec.period > Duration::zero()) {
-      const Duration span = std::max(scenario.duration - spec.start - spec.phase, Duration::zero());
-      const auto fitting = static_cast<std::uint64_t>((span + spec.period - 1ns) / spec.period);
-      task.frame_count = std::min(fitting, spec.frames.value_or(fitting));
-    }
-    tasks.push_back(task);
-  }
-  return tasks;
-}
 
 class Workload final : public World {
  public:
-  Workload(const Scenario& scenario, const SystemModel& system, std::vector<ResolvedTask> tasks,
+  Workload(const Scenario& scenario, const SystemModel& system, const std::vector<ResolvedTask>& tasks,
            std::uint64_t seed, const SimulationOptions& options)
       : scenario_(scenario),
         system_(system),
         options_(options),
-        tasks_(std::move(tasks)),
         times_(system, options.execution, Rng(seed).split(kExecutionStream).next()),
         plan_rng_(Rng(seed).split(kPlanStream)),
+        seed_(seed),
         planned_(open_loop_jobs(scenario, seed)),
         closed_loop_(scenario, seed),
         client_jobs_(closed_loop_.client_count()),
         allocator_(system.limits.queue_length_max),
         alive_(system.limits.queue_length_max),
-        promises_(tasks_.size()),
+        promises_(scenario.tasks.size()),
         is_inline_(system.preprocesses_inline()) {
+    for (std::size_t i = 0; i < tasks.size(); ++i) {
+      TaskSpec spec = scenario.tasks[i];
+      spec.times.clear();  // the jobs are made, and there may be millions
+      tasks_.push_back({tasks[i], std::move(spec), {}, 0, {}});
+    }
     records_.reserve(planned_.size());
   }
 
@@ -130,14 +94,9 @@ class Workload final : public World {
   void begin(VirtualLoop& loop) {
     loop_ = &loop;
     for (std::uint32_t i = 0; i < tasks_.size(); ++i) {
-      if (!scenario_.tasks[i].asks_stream || tasks_[i].frame_count == 0) continue;
-      const TaskSpec& spec = scenario_.tasks[i];
-      const Duration all = static_cast<std::int64_t>(tasks_[i].frame_count) * spec.period;
-      const Duration gained = std::max(all / 1'000'000 * spec.clock_ppm, Duration::zero());
-      const Instant last = first_release(spec) + all + gained;
-      later(Instant::from_start(spec.start), kTaskRank, {Due::Kind::kSubmit, i, {}});
-      // The client leaves when its last answer is due: a stream that leaves gives its promise up.
-      later(last + spec.jitter + spec.deadline->maximum, kTaskRank, {Due::Kind::kRemove, i, {}});
+      if (!tasks_[i].spec.asks_stream || tasks_[i].frame_count == 0) continue;
+      later(Instant::from_start(tasks_[i].spec.start), kTaskRank, {Due::Kind::kSubmit, i, {}});
+      leave_later(i);
     }
     for (std::uint32_t i = 0; i < scenario_.faults.size(); ++i) {
       later(scenario_.faults[i].at, kTaskRank, {Due::Kind::kFault, i, {}});
@@ -153,10 +112,10 @@ class Workload final : public World {
     result.is_simulated = true;
     result.task_names = scenario_.task_names();
     result.jobs = std::move(records_);
-    for (const ResolvedTask& task : tasks_) {
-      result.task_answers.push_back(task.answer);
-      result.tasks_asked += task.answer != TaskAnswer::kNotAsked;
-      result.tasks_admitted += task.answer == TaskAnswer::kAdmitted;
+    for (const SimulatedTask& task : tasks_) {
+      result.verdicts.push_back(task.verdict);
+      result.tasks_asked += task.verdict.answer != TaskAnswer::kNotAsked;
+      result.tasks_admitted += task.verdict.answer == TaskAnswer::kAdmitted;
     }
     return result;
   }
@@ -227,9 +186,20 @@ class Workload final : public World {
   void client_heard(std::uint32_t client, Instant at) {
     if (const auto next = closed_loop_.next_job(client, at)) send_later(*next);
   }
-  static Instant first_release(const TaskSpec& spec) { return Instant::from_start(spec.start + spec.phase); }
+
+  // The client leaves when its last answer is due: a stream that leaves gives its promise up.
+  void leave_later(std::uint32_t i) {
+    SimulatedTask& task = tasks_[i];
+    const Duration all = static_cast<std::int64_t>(task.frame_count) * task.spec.period;
+    const Duration gained = std::max(all / 1'000'000 * task.spec.clock_ppm, Duration::zero());
+    task.leaves_at = first_release(task.spec) + all + gained + task.spec.jitter + task.spec.deadline->maximum;
+    later(task.leaves_at, kTaskRank, {Due::Kind::kRemove, i, {}});
+  }
 
   bool release(const PlannedJob& job, Instant now, Event& event);
+  bool is_promised(const PlannedJob& job) const;
+  void answered(const AnswerTask& answer, Instant now);
+  bool takes_offer(std::uint32_t task, const AnswerTask& answer, Instant now);
   void submit(std::uint32_t task, Event& event) const;
   bool apply(const Fault& fault, Instant now, Event& event);
   void cancel_oldest(std::uint32_t count, Instant now);
@@ -245,9 +215,10 @@ class Workload final : public World {
   const Scenario& scenario_;
   const SystemModel& system_;
   const SimulationOptions& options_;
-  std::vector<ResolvedTask> tasks_;
+  std::vector<SimulatedTask> tasks_;  // index: task of the scenario
   ExecutionTimes times_;
   Rng plan_rng_;
+  std::uint64_t seed_;
   std::vector<PlannedJob> planned_;
   std::size_t next_planned_ = 0;
   ClosedLoop closed_loop_;
@@ -267,23 +238,30 @@ class Workload final : public World {
   // Faults that are at work.
   std::uint32_t overrun_jobs_ = 0;
   double overrun_factor_ = 1;
+  std::uint32_t delayed_batches_ = 0;
+  Duration delay_{};
   std::vector<const Fault*> drifts_;
 };
 
 bool Workload::release(const PlannedJob& job, Instant now, Event& event) {
-  const ResolvedTask& task = tasks_[job.task];
+  const SimulatedTask& task = tasks_[job.task];
   const auto record = static_cast<std::uint32_t>(records_.size());
   JobRecord& made = records_.emplace_back();
   made.task = job.task;
   made.intended = job.intended;
   if (oracle(job.task) != nullptr) made.is_right = false;  // until answered
 
-  const bool is_refused = scenario_.tasks[job.task].asks_stream && task.answer != TaskAnswer::kAdmitted;
+  const bool is_admitted = task.verdict.answer == TaskAnswer::kAdmitted;
+  const bool is_best_effort =
+      task.spec.on_refusal == OnRefusal::kBestEffort && task.verdict.answer == TaskAnswer::kRefused;
+  const bool is_refused = task.spec.asks_stream && !is_admitted && !is_best_effort;
   const auto id = is_refused ? std::nullopt : allocator_.allocate();
   const bool is_closed_loop = scenario_.tasks[job.task].arrival == Arrival::kClosedLoop;
   if (!id) {
     made.outcome = Outcome::kRejected;
-    made.reason = is_refused ? task.refusal : Reason::kQueueFull;
+    made.reason = !is_refused                                   ? Reason::kQueueFull
+                  : task.verdict.answer == TaskAnswer::kRefused ? task.verdict.refusal
+                                                                : Reason::kAdmissionBusy;
     if (is_closed_loop) client_heard(job.client, now + options_.reply);
     return false;
   }
@@ -303,32 +281,74 @@ bool Workload::release(const PlannedJob& job, Instant now, Event& event) {
 
   auto& released = event.emplace<JobReleased>().job;
   released.id = *id;
-  if (task.answer == TaskAnswer::kAdmitted) {
+  if (is_admitted) {
     released.task = static_cast<TaskId>(job.task);
     released.frame = job.frame;
+    made.is_promised = is_promised(job);
   }
   released.model = task.model;
   released.variant = task.variant;
-  released.kind = job.kind;
+  released.kind = is_best_effort ? JobKind::kBestEffort : job.kind;
   released.release = now;
-  released.absolute_deadline = alive.deadline;
+  if (!is_best_effort) released.absolute_deadline = alive.deadline;
   released.needs_preprocess = task.sends_encoded;
   return true;
 }
 
+// Of a clock that drifts only the interval is known in which r lies.
+bool Workload::is_promised(const PlannedJob& job) const {
+  const TaskSpec& spec = tasks_[job.task].spec;
+  if (spec.arrival != Arrival::kPeriodic) return false;
+  const Instant release = first_release(spec) + options_.ingress + std::int64_t{job.frame} * spec.period;
+  const Instant arrival = job.intended + options_.ingress;
+  return spec.clock_ppm == 0 ? promises_[job.task].covers(release, release)
+                             : promises_[job.task].covers(arrival - spec.jitter, arrival);
+}
+
 void Workload::submit(std::uint32_t index, Event& event) const {
-  const TaskSpec& spec = scenario_.tasks[index];
-  Task& task = event.emplace<TaskSubmitted>().task;
-  task.id = static_cast<TaskId>(index);
-  task.model = tasks_[index].model;
-  task.lowest_variant = tasks_[index].variant;
-  task.kind = spec.kind;
-  task.min_inter_arrival = spec.period;
-  task.release_jitter_max = spec.jitter;
-  task.relative_deadline = spec.deadline->minimum;
-  if (spec.arrival == Arrival::kPeriodic) task.first_release = first_release(spec) + options_.ingress;
-  if (spec.frames) task.frame_count = tasks_[index].frame_count;
-  task.miss_rate_bound_ppm = spec.miss_rate_bound_ppm;
+  event.emplace<TaskSubmitted>().task =
+      contract(tasks_[index].spec, tasks_[index], static_cast<TaskId>(index), options_.ingress);
+}
+
+void Workload::answered(const AnswerTask& answer, Instant now) {
+  const auto task = static_cast<std::uint32_t>(index(answer.task));
+  TaskVerdict& verdict = tasks_.at(task).verdict;
+  note_promise(answer, now);
+  const bool is_first = verdict.answer != TaskAnswer::kAdmitted;
+  if (!is_first) return;  // what an admitted stream may rely on has changed: note_promise has it
+  verdict.answer = answer.admitted ? TaskAnswer::kAdmitted : TaskAnswer::kRefused;
+  verdict.guarantee = answer.guarantee;
+  verdict.response_time_bound = answer.response_time_bound;
+  if (answer.admitted) return;
+  verdict.refusal = answer.reason;
+  verdict.deadline_offer = answer.deadline_offer;
+  verdict.period_offer = answer.period_offer;
+  verdict.took_offer =
+      tasks_[task].spec.on_refusal == OnRefusal::kTakeOffer && takes_offer(task, answer, now);
+}
+
+// The client asks again for what it was offered; what it sends then follows the new contract.
+bool Workload::takes_offer(std::uint32_t task, const AnswerTask& answer, Instant now) {
+  SimulatedTask& asking = tasks_[task];
+  if (asking.offers_taken == kOffersTakenMax) return false;
+  if (!take_offer(asking.spec, answer.deadline_offer, answer.period_offer)) return false;
+  ++asking.offers_taken;
+  asking.frame_count = frames_within(asking.spec, scenario_.duration);
+  const auto next = static_cast<std::ptrdiff_t>(next_planned_);
+  planned_.erase(std::remove_if(planned_.begin() + next, planned_.end(),
+                                [&](const PlannedJob& job) { return job.task == task; }),
+                 planned_.end());
+  std::vector<PlannedJob> merged(planned_.begin(), planned_.begin() + next);
+  std::vector<PlannedJob> own = task_jobs(asking.spec, task, scenario_.duration, seed_);
+  std::erase_if(own, [&](const PlannedJob& job) { return job.intended + options_.ingress < now; });
+  std::merge(planned_.begin() + next, planned_.end(), own.begin(), own.end(), std::back_inserter(merged),
+             [](const PlannedJob& a, const PlannedJob& b) {
+               return std::tie(a.intended, a.task, a.frame) < std::tie(b.intended, b.task, b.frame);
+             });
+  planned_ = std::move(merged);
+  later(now, kTaskRank, {Due::Kind::kSubmit, task, {}});
+  leave_later(task);
+  return true;
 }
 
 bool Workload::due(Instant now, std::uint32_t token, Event& event) {
@@ -339,7 +359,8 @@ bool Workload::due(Instant now, std::uint32_t token, Event& event) {
       submit(due.index, event);
       return true;
     case Due::Kind::kRemove:
-      if (tasks_[due.index].answer != TaskAnswer::kAdmitted) return false;
+      if (tasks_[due.index].verdict.answer != TaskAnswer::kAdmitted) return false;
+      if (now < tasks_[due.index].leaves_at) return false;  // its contract has changed since
       event.emplace<TaskRemoved>(TaskRemoved{static_cast<TaskId>(due.index)});
       return true;
     case Due::Kind::kFault:
@@ -368,6 +389,10 @@ bool Workload::apply(const Fault& fault, Instant now, Event& event) {
       return false;
     case FaultKind::kDrift:
       drifts_.push_back(&fault);
+      return false;
+    case FaultKind::kDelay:
+      delayed_batches_ = fault.jobs;
+      delay_ = *fault.duration;
       return false;
     case FaultKind::kStall:
       loop_->stall(now, fault.executor, *fault.duration);
@@ -424,7 +449,12 @@ WorkTime Workload::batch_time(Instant now, const StartBatch& batch, Duration idl
   const Duration total = times_.batch(batch.category, size, encoded_count, idle);
   const Duration dispatch = std::min(system_.table.overheads.dispatch, total - Duration(1));
   const Duration wake = idle > Duration::zero() ? options_.wake : Duration::zero();
-  return {slowed(now, total - dispatch, size), dispatch + wake};
+  Duration execution = slowed(now, total - dispatch, size);
+  if (delayed_batches_ > 0) {
+    --delayed_batches_;
+    execution += delay_;
+  }
+  return {execution, dispatch + wake};
 }
 
 WorkTime Workload::segment_time(Instant now, const StartSegment& segment) {
@@ -456,10 +486,7 @@ void Workload::decided(Instant now, const CommandBuffer& commands) {
     } else if (const auto* forgotten = std::get_if<ForgetJob>(&command)) {
       leave(forgotten->job);
     } else if (const auto* task = std::get_if<AnswerTask>(&command)) {
-      ResolvedTask& asked = tasks_.at(index(task->task));
-      asked.answer = task->admitted ? TaskAnswer::kAdmitted : TaskAnswer::kRefused;
-      asked.refusal = task->reason;
-      note_promise(*task, now);
+      answered(*task, now);
     }
   }
 }
@@ -537,17 +564,18 @@ Result<SimulationOutput> simulate(const Scenario& scenario, const SystemModel& s
                                   std::uint64_t seed, const SimulationOptions& options) {
   auto made = make_policy(policy, policy_options);
   if (!made) return made.error();
-  auto tasks = resolve(scenario, system);
+  auto tasks = resolve_tasks(scenario, system);
   if (!tasks) return tasks.error();
   if (Status status = check_faults(scenario, system); !status) return status.error();
 
   const ReproduceLine reproduce(scenario, policy, seed);
-  Workload workload(scenario, system, std::move(tasks).value(), seed, options);
+  Workload workload(scenario, system, *tasks, seed, options);
   SimulationOutput output;
   std::vector<std::uint32_t> decision_ns;
   VirtualLoop loop(system, std::move(made).value(), workload,
                    {.audit = options.audit,
                     .terminate_delay = options.terminate_delay,
+                    .slowdown = options.slowdown,
                     .trace = options.trace,
                     .clock_ns = options.clock_ns,
                     .decision_ns = &decision_ns});

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "core/slowdown_table.h"
 #include "core/system_model.h"
 #include "policy/registry.h"
 #include "sched/scheduler.h"
@@ -28,6 +29,9 @@ struct SimulationOptions {
   Duration reply{};    ///< From SettleJob until the client has the answer.
   Duration wake{};     ///< Added to a batch whose executor was idle: the hand-over to another core.
   Duration terminate_delay = 100us;  ///< From TerminateBatch until the engine has let go.
+  /// When set, all executors share one device and batches slow each other down by this table. Outlives the
+  /// run.
+  const SlowdownTable* slowdown = nullptr;
   /// From ComputePlan to PlanReady; drawn uniformly in [minimum, maximum] per plan.
   Duration plan_delay_min{};
   Duration plan_delay_max{};

@@ -107,6 +107,17 @@ TEST(Simulator, OverloadMakesFifoLateAndEdfDrop) {
   EXPECT_EQ(count(edf, Outcome::kLate), 0u);
 }
 
+TEST(Simulator, ADelayMakesSoManyBatchesLongerByTheSame) {
+  const SimulationOutput output = run(scenario_of(
+      std::string(kEvery10Ms) + "[[fault]]\nat_s = 0.025\nkind = \"delay\"\njobs = 2\nduration_s = 0.004\n"));
+  std::vector<Duration> responses;
+  for (const JobRecord& job : output.result.jobs) responses.push_back(*job.response_time);
+  const Duration usual = responses[0];
+  for (std::size_t i = 0; i < responses.size(); ++i) {
+    EXPECT_EQ(responses[i], usual + (i == 3 || i == 4 ? Duration(4ms) : Duration(0ms))) << i;
+  }
+}
+
 TEST(Simulator, AnOverrunMakesItsJobsSlower) {
   const SimulationOutput output = run(scenario_of(
       std::string(kEvery10Ms) + "[[fault]]\nat_s = 0.025\nkind = \"overrun\"\nfactor = 3\njobs = 2\n"));
@@ -173,7 +184,68 @@ TEST(Simulator, StreamsAreAskedForFirst) {
       run(scenario_of(std::string(kEvery10Ms) + "admission = \"stream\"\n" + kEvery10Ms));
   EXPECT_EQ(output.result.tasks_asked, 1u);
   EXPECT_EQ(output.result.tasks_admitted, 1u);
-  EXPECT_THAT(output.result.task_answers, ElementsAre(TaskAnswer::kAdmitted, TaskAnswer::kNotAsked));
+  ASSERT_EQ(output.result.verdicts.size(), 2u);
+  EXPECT_EQ(output.result.verdicts[0].answer, TaskAnswer::kAdmitted);
+  EXPECT_EQ(output.result.verdicts[1].answer, TaskAnswer::kNotAsked);
+}
+
+/// Two streams of which laxity can promise one: frames of 2 ms at the same time, due 3 ms later.
+std::string two_streams(const char* on_refusal) {
+  const std::string stream =
+      "[[task]]\nmodel = \"m\"\nframes = 10\nperiod_ms = 10\nphase_ms = 0\ndeadline_ms = 3\n"
+      "admission = \"stream\"\n";
+  return stream + stream + "on_refusal = \"" + on_refusal + "\"\n";
+}
+constexpr const char* kOneAtATime = "[[model]]\nname = \"m\"\n[[model.stage]]\np50_ms = [2]\n";
+
+TEST(Simulator, FramesOfARefusedStreamAreNotSent) {
+  const SimulationOutput output = run(scenario_of(two_streams("skip"), kOneAtATime), "laxity");
+  EXPECT_EQ(output.result.verdicts[1].answer, TaskAnswer::kRefused);
+  EXPECT_EQ(output.result.verdicts[1].refusal, Reason::kAdmissionPlan);
+  EXPECT_EQ(output.result.verdicts[1].deadline_offer, 4ms);
+  EXPECT_EQ(count(output, Outcome::kRejected), 10u);
+  EXPECT_EQ(totals(output.result).promised, 10u);
+  EXPECT_EQ(totals(output.result).kept, 10u);
+}
+
+TEST(Simulator, TheOfferedDeadlineIsTakenAndPromised) {
+  const SimulationOutput output = run(scenario_of(two_streams("take-offer"), kOneAtATime), "laxity");
+  EXPECT_EQ(output.result.tasks_admitted, 2u);
+  EXPECT_TRUE(output.result.verdicts[1].took_offer);
+  EXPECT_EQ(output.result.verdicts[1].response_time_bound, 4ms);
+  EXPECT_EQ(count(output, Outcome::kOnTime), 20u);
+  EXPECT_EQ(totals(output.result).promised, 20u);
+  EXPECT_EQ(totals(output.result).kept, 20u);
+}
+
+// 10 s of work come in 13 s: within the deadlines that are tried, none makes room, but a lower rate does.
+TEST(Simulator, TheOfferedPeriodIsTakenWhereNoDeadlineIs) {
+  const auto stream = [](const char* period_ms) {
+    return std::string(
+               "[[task]]\nmodel = \"m\"\nframes = 9999\nphase_ms = 0\ndeadline_ms = 4\nadmission = "
+               "\"stream\"\n") +
+           "on_refusal = \"take-offer\"\nperiod_ms = " + period_ms + "\n";
+  };
+  const SimulationOutput output = run(scenario_of(stream("4") + stream("2.5"), kOneAtATime, "10"), "laxity");
+  const TaskVerdict& slower = output.result.verdicts[1];
+  ASSERT_EQ(slower.answer, TaskAnswer::kAdmitted);
+  EXPECT_TRUE(slower.took_offer);
+  EXPECT_FALSE(slower.deadline_offer.has_value());
+  ASSERT_TRUE(slower.period_offer.has_value());
+  EXPECT_GE(*slower.period_offer, 4ms);
+  const auto frames = static_cast<std::uint64_t>((10s + *slower.period_offer - 1ns) / *slower.period_offer);
+  EXPECT_EQ(totals(output.result).jobs, 2500 + frames);
+  EXPECT_EQ(totals(output.result).promised, totals(output.result).jobs);
+  EXPECT_EQ(totals(output.result).kept, totals(output.result).promised);
+}
+
+TEST(Simulator, ARefusedStreamMaySendBestEffort) {
+  const SimulationOutput output = run(scenario_of(two_streams("best-effort"), kOneAtATime), "laxity");
+  EXPECT_EQ(output.result.tasks_admitted, 1u);
+  EXPECT_EQ(count(output, Outcome::kRejected), 0u);
+  EXPECT_EQ(totals(output.result).promised, 10u);
+  EXPECT_EQ(totals(output.result).kept, 10u);
+  EXPECT_EQ(count(output, Outcome::kLate), 10u);  // they come second, 4 ms after their time
 }
 
 TEST(Simulator, TruthComesFromTheOracle) {

@@ -210,12 +210,13 @@ class Draw {
     for (std::int64_t i = 0; i < count; ++i) {
       Fault fault;
       fault.at = Instant::from_start(time(0ms, scenario.duration));
-      fault.kind = static_cast<FaultKind>(number(0, 4));
+      fault.kind = static_cast<FaultKind>(number(0, 5));
       fault.factor_ppm = static_cast<std::uint32_t>(number(500'000, 5'000'000));
       fault.jobs = static_cast<std::uint32_t>(number(1, 20));
       fault.executor = static_cast<std::uint32_t>(
           number(0, static_cast<std::int64_t>(scenario.system->executors.size()) - 1));
-      if (fault.kind == FaultKind::kStall || chance(70)) fault.duration = time(1ms, 50ms);
+      const bool needs_duration = fault.kind == FaultKind::kStall || fault.kind == FaultKind::kDelay;
+      if (needs_duration || chance(70)) fault.duration = time(1ms, 50ms);
       scenario.faults.push_back(fault);
     }
   }

@@ -173,6 +173,7 @@ class Parser {
   void read_limits(const Words& words);
   void read_overheads(const Words& words);
   void read_model(const Words& words);
+  void read_slowdown(const Words& words);
   void read_job(const Words& words);
   void read_stream(const Words& words);
   void read_event(const Words& words);
@@ -329,6 +330,32 @@ std::optional<ModelId> Parser::find_model(std::string_view name) {
              (known.empty() ? "" : "; did you mean '" + nearest(name, known) + "'?"));
   }
   return found;
+}
+
+void Parser::read_slowdown(const Words& words) {
+  if (words.size() < 2) return complain("expected 'slowdown MODEL beside=MODEL factor=F', found no model");
+  Arguments arguments(*this, std::span(words).subspan(2));
+  const auto beside_name = arguments.value("beside");
+  const auto factor_text = arguments.value("factor");
+  arguments.finish();
+  if (!beside_name || !factor_text) return complain("expected beside=MODEL and factor=F in this statement");
+  const auto of = find_model(words[1]);
+  const auto beside = find_model(*beside_name);
+  double factor = 0;
+  const auto [end, error] =
+      std::from_chars(factor_text->data(), factor_text->data() + factor_text->size(), factor);
+  const bool is_number = error == std::errc() && end == factor_text->data() + factor_text->size();
+  if (!is_number || !(factor >= 1 && factor <= 1000)) {
+    return complain("factor=: expected a number from 1 to 1000, found '" + std::string(*factor_text) + "'");
+  }
+  if (!of || !beside) return;
+  if (!scenario_.slowdown) scenario_.slowdown.emplace(SlowdownRule::kSum);
+  const Catalog& catalog = scenario_.system.catalog;
+  for (const CategoryId a : catalog.model(*of).variants[0].stages) {
+    for (const CategoryId b : catalog.model(*beside).variants[0].stages) {
+      scenario_.slowdown->set(a, b, static_cast<FactorPpm>(factor * 1000 + 0.5) * (kFactorOne / 1000));
+    }
+  }
 }
 
 /// The network of jobs that only say C: it takes that time and batches with nothing.
@@ -510,7 +537,8 @@ void Parser::statement(std::string_view line) {
       {"model", &Parser::read_model},         {"job", &Parser::read_job},
       {"stream", &Parser::read_stream},       {"cancel", &Parser::read_event},
       {"leave", &Parser::read_event},         {"lose", &Parser::read_event},
-      {"return", &Parser::read_event},        {"shutdown", &Parser::read_event}};
+      {"return", &Parser::read_event},        {"shutdown", &Parser::read_event},
+      {"slowdown", &Parser::read_slowdown}};
   std::vector<std::string_view> names = {"plan-delay"};
   for (const Known& known : kKnown) {
     if (words[0] == known.word) return (this->*known.read)(words);
@@ -820,7 +848,8 @@ Result<std::vector<TextDecision>> run_text_scenario(const TextScenario& scenario
   auto policy = make_policy(scenario.policy, scenario.policy_options);
   if (!policy) return policy.error();
   Script script(scenario);
-  VirtualLoop loop(scenario.system, std::move(policy).value(), script, {.audit = true});
+  VirtualLoop loop(scenario.system, std::move(policy).value(), script,
+                   {.audit = true, .slowdown = scenario.slowdown ? &*scenario.slowdown : nullptr});
   script.begin(loop);
   loop.run();
   return std::move(script).decisions();

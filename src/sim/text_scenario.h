@@ -18,6 +18,8 @@
 //   plan-delay T
 //   model M stages=E,E… [batch=N] [mandatory=N] [preprocess=T] [postprocess=T]
 //         E, one a stage: 3ms/4ms/6ms (batches of 1, 2, 3) or 3ms+1ms (3 ms and 1 ms for each further job)
+//   slowdown M beside=M factor=F    executors share one device: a batch of the first takes F times as long
+//         while one of the second runs beside it (three decimals); beyond two, what is added adds up
 //   job J r=T [C=T | model=M] [d=T | D=T] [kind=firm|soft|best-effort] [priority=N] [x=T] [confidence=P,…]
 //         [encoded] [engine-fails] [undecodable]
 //         C: a network of its own that takes C; d: absolute, D: relative deadline; x: what it really takes
@@ -36,6 +38,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "core/event.h"
+#include "core/slowdown_table.h"
 #include "core/system_model.h"
 #include "policy/registry.h"
 
@@ -74,6 +77,7 @@ struct TextScenario {
   std::string policy;
   PolicyOptions policy_options;
   Duration plan_delay{};
+  std::optional<SlowdownTable> slowdown;
   std::vector<TextJob> jobs;      ///< By release, then order in the file.
   std::vector<TextEvent> events;  ///< By time, then order in the file.
   std::vector<std::string> task_names;

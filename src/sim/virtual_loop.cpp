@@ -25,7 +25,9 @@ VirtualLoop::VirtualLoop(const SystemModel& system, std::unique_ptr<Policy> poli
       options_(options),
       scheduler_(system, std::move(policy), SchedulerOptions{.audit = options.audit}),
       commands_(system.limits),
-      executors_(system.executors.size()) {}
+      executors_(system.executors.size()) {
+  if (options.slowdown != nullptr) shared_.emplace(*options.slowdown, executors_.size());
+}
 
 void VirtualLoop::push(Instant at, int rank, Kind kind, std::uint32_t index, std::uint32_t generation) {
   const std::uint64_t order = (static_cast<std::uint64_t>(rank) << kRankShift) | sequence_++;
@@ -47,8 +49,26 @@ void VirtualLoop::stall(Instant now, std::uint32_t index, Duration duration) {
   VirtualExecutor& executor = executors_.at(index);
   executor.stalled_until = std::max(executor.stalled_until, now) + duration;
   if (!executor.is_busy()) return;
+  if (shared_ && shared_->is_busy(index)) {
+    shared_->add_work(now, index, duration);
+    now_ = now;
+    renew_finishes();
+    return;
+  }
   executor.finish = executor.finish + duration;
   finish_later(index);
+}
+
+/// When each batch ends, after something beside it has started or stopped.
+void VirtualLoop::renew_finishes() {
+  for (std::uint32_t i = 0; i < executors_.size(); ++i) {
+    VirtualExecutor& executor = executors_[i];
+    if (!shared_->is_busy(i) || executor.is_terminated) continue;
+    const Instant finish = shared_->finish(i);
+    if (finish == executor.finish) continue;
+    executor.finish = finish;
+    finish_later(i);
+  }
 }
 
 /// What ran there is over, however it ended.
@@ -59,6 +79,10 @@ void VirtualLoop::stop(VirtualExecutor& executor) {
   executor.is_terminated = false;
   executor.idle_since = now_;
   ++executor.generation;
+  const auto slot = static_cast<std::size_t>(&executor - executors_.data());
+  if (!shared_ || !shared_->is_busy(slot)) return;
+  shared_->remove(now_, slot);
+  renew_finishes();
 }
 
 bool VirtualLoop::lose(Instant now, std::uint32_t index) {
@@ -225,6 +249,12 @@ void VirtualLoop::start(std::uint32_t index, const WorkTime& time) {
   const Duration stalled = std::max(executor.stalled_until - now_, Duration::zero());
   executor.start = now_;
   executor.handover = time.handover;
+  if (shared_ && executor.batch) {
+    shared_->start(now_, index, executor.category, stalled + time.handover + time.execution);
+    executor.finish = now_;  // not yet known: renewed with all the others
+    renew_finishes();
+    return;
+  }
   executor.finish = now_ + stalled + time.handover + time.execution;
   finish_later(index);
 }

@@ -9,6 +9,7 @@
 #include "base/time.h"
 #include "core/command.h"
 #include "core/event.h"
+#include "core/slowdown_table.h"
 #include "sched/scheduler.h"
 #include "trace/trace_sink.h"
 
@@ -49,6 +50,9 @@ class VirtualLoop {
   struct Options {
     bool audit = false;
     Duration terminate_delay = 100us;  ///< From TerminateBatch until the engine has let go.
+    /// When set, all executors are slots of one device: batches slow down what runs beside them, hand-over
+    /// and stalls included. Outlives the loop. CPU segments neither slow down nor are slowed.
+    const SlowdownTable* slowdown = nullptr;
     TraceSink* trace = nullptr;
     std::uint64_t (*clock_ns)() = nullptr;
     std::vector<std::uint32_t>* decision_ns = nullptr;  ///< One entry a call, when clock_ns is set.
@@ -112,6 +116,7 @@ class VirtualLoop {
   void start(std::uint32_t executor, const WorkTime& time);
   void finish_later(std::uint32_t executor);
   void stop(VirtualExecutor& executor);
+  void renew_finishes();
   void check_progress(bool is_timer);
 
   World& world_;
@@ -122,6 +127,7 @@ class VirtualLoop {
   Instant now_;
   std::vector<Pending> heap_;
   std::vector<VirtualExecutor> executors_;
+  std::optional<SharedProgress> shared_;  // of batches, when they slow each other down
   std::vector<PlanId> plans_;
   std::optional<Instant> timer_;
   std::uint64_t sequence_ = 0;

@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <span>
 
+#include "base/text_table.h"
+
 namespace laxity {
 namespace {
 
@@ -69,6 +71,10 @@ class Summary {
     }
     is_truth_known_ = is_truth_known_ || job.is_right.has_value();
     if (job.outcome == Outcome::kOnTime && job.is_right.value_or(false)) ++right_on_time_;
+    if (job.is_promised) {
+      ++promised_;
+      if (job.outcome == Outcome::kOnTime) ++kept_;
+    }
     if (job.server_on_time) {
       is_server_verdict_known_ = true;
       if (*job.server_on_time) ++server_on_time_;
@@ -86,6 +92,8 @@ class Summary {
   const Samples& response() const { return response_; }
   const Samples& lateness() const { return lateness_; }
   const Samples& send_lag() const { return send_lag_; }
+  std::uint64_t promised() const { return promised_; }
+  std::uint64_t kept() const { return kept_; }
 
   std::optional<double> miss_rate() const {
     const std::uint64_t misses = count(Outcome::kLate) + count(Outcome::kDropped) + count(Outcome::kFailed);
@@ -119,6 +127,7 @@ class Summary {
   std::array<std::uint64_t, kOutcomeCount> outcomes_{};
   Samples response_, lateness_, send_lag_;
   std::uint64_t batched_ = 0, answers_ = 0, exits_ = 0, right_on_time_ = 0, server_on_time_ = 0;
+  std::uint64_t promised_ = 0, kept_ = 0;
   double batches_ = 0;
   bool is_truth_known_ = false, is_server_verdict_known_ = false;
 };
@@ -153,6 +162,8 @@ Json fields(const Summary& s, Duration duration, Json tasks_asked, Json tasks_ad
   }
   json["tasks_asked"] = std::move(tasks_asked);
   json["tasks_admitted"] = std::move(tasks_admitted);
+  json["promised"] = s.promised();
+  json["kept"] = s.kept();
   json["miss_rate"] = or_null(s.miss_rate());
   json["goodput_per_s"] = or_null(s.goodput_per_s(duration));
   json["accuracy_answered"] = or_null(s.accuracy_answered());
@@ -188,16 +199,38 @@ Json decision_ns(const RunResult& run) {
   return Json{{"p50", *samples.percentile(500)}, {"p99", *samples.percentile(990)}};
 }
 
+std::optional<double> milliseconds(const std::optional<Duration>& time) {
+  if (!time) return std::nullopt;
+  return static_cast<double>(time->count()) / 1e6;
+}
+
+/// What admission said to a stream: the words of the wire.
+Json verdict_fields(const TaskVerdict& verdict) {
+  const bool is_refused = verdict.answer == TaskAnswer::kRefused;
+  Json json;
+  json["guarantee"] = verdict.answer == TaskAnswer::kAdmitted ? Json(name(verdict.guarantee)) : Json(nullptr);
+  json["response_time_bound_ms"] = or_null(milliseconds(verdict.response_time_bound));
+  json["refusal"] = is_refused || verdict.took_offer ? Json(name(verdict.refusal)) : Json(nullptr);
+  json["would_admit"] = Json::array();
+  if (verdict.deadline_offer)
+    json["would_admit"].push_back({{"deadline_ms", *milliseconds(verdict.deadline_offer)}});
+  if (verdict.period_offer)
+    json["would_admit"].push_back({{"period_ms", *milliseconds(verdict.period_offer)}});
+  json["took_offer"] = verdict.took_offer;
+  return json;
+}
+
 Json task_fields(const RunResult& run, std::size_t task, const Summary& task_summary) {
   Json asked = nullptr;
   Json admitted = nullptr;
-  if (task < run.task_answers.size()) {
-    asked = run.task_answers[task] == TaskAnswer::kNotAsked ? 0 : 1;
-    admitted = run.task_answers[task] == TaskAnswer::kAdmitted ? 1 : 0;
+  if (task < run.verdicts.size()) {
+    asked = run.verdicts[task].answer == TaskAnswer::kNotAsked ? 0 : 1;
+    admitted = run.verdicts[task].answer == TaskAnswer::kAdmitted ? 1 : 0;
   }
   Json json;
   json["name"] = run.task_names[task];
-  json.update(fields(task_summary, run.duration, std::move(asked), std::move(admitted), nullptr, nullptr));
+  json.update(fields(task_summary, run.duration, asked, std::move(admitted), nullptr, nullptr));
+  if (asked == 1) json["admission"] = verdict_fields(run.verdicts[task]);
   return json;
 }
 
@@ -230,9 +263,7 @@ std::string printed_percent(const std::optional<double>& value) {
   return value ? printed("%.1f %%", 100 * *value) : "-";
 }
 
-using Row = std::vector<std::string>;
-
-Row table_row(const RunResult& run, const Summary& s) {
+TextRow table_row(const RunResult& run, const Summary& s) {
   const auto on_time = ratio(static_cast<double>(s.count(Outcome::kOnTime)), static_cast<double>(s.jobs()));
   return {
       run.scenario,
@@ -252,25 +283,32 @@ Row table_row(const RunResult& run, const Summary& s) {
 }
 
 // Names are aligned left, numbers right.
-bool is_text_column(std::size_t column) { return column == 0 || column == 2 || column == 3; }
+constexpr std::array<std::size_t, 3> kRunTexts = {0, 2, 3};
+constexpr std::array<std::size_t, 4> kStreamTexts = {0, 1, 2, 3};
 
-std::string aligned(const std::vector<Row>& rows) {
-  std::vector<std::size_t> widths(rows.front().size());
-  for (const Row& row : rows) {
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  }
-  std::string text;
-  for (const Row& row : rows) {
-    std::string line;
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      const std::string padding(widths[i] - row[i].size(), ' ');
-      if (i > 0) line += "  ";
-      line += is_text_column(i) ? row[i] + padding : padding + row[i];
+std::string verdict_words(const TaskVerdict& verdict) {
+  if (verdict.answer == TaskAnswer::kRefused) return std::string("refused: ") + name(verdict.refusal);
+  return verdict.took_offer ? "took the offer" : "admitted";
+}
+
+/// One line a stream that asked for a promise; empty when none did.
+std::string streams_table(const ResultDocument& document) {
+  std::vector<TextRow> rows = {{"stream", "policy", "verdict", "guarantee", "bound ms", "sent", "promised",
+                                "kept", "p99 ms", "max ms"}};
+  for (const RunResult& run : document.runs) {
+    const std::vector<Summary> by_task = summaries_by_task(run);
+    for (std::size_t task = 0; task < run.verdicts.size(); ++task) {
+      const TaskVerdict& verdict = run.verdicts[task];
+      if (verdict.answer == TaskAnswer::kNotAsked) continue;
+      const Summary& s = by_task[task];
+      rows.push_back({run.task_names[task], run.policy, verdict_words(verdict), name(verdict.guarantee),
+                      printed_ms(milliseconds(verdict.response_time_bound)), std::to_string(s.jobs()),
+                      std::to_string(s.promised()), std::to_string(s.kept()),
+                      printed_ms(s.response().percentile_ms(990)),
+                      printed_ms(s.response().percentile_ms(kMaximum))});
     }
-    line.erase(line.find_last_not_of(' ') + 1);
-    text += line + "\n";
   }
-  return text;
+  return rows.size() == 1 ? "" : "\n" + aligned(rows, kStreamTexts);
 }
 
 }  // namespace
@@ -319,12 +357,14 @@ RunTotals totals(const RunResult& run) {
   t.depth_mean = s.depth_mean().value_or(0);
   t.utilization = utilization(run).value_or(0);
   t.send_lag_ms_p99 = s.send_lag().percentile_ms(990).value_or(0);
+  t.promised = s.promised();
+  t.kept = s.kept();
   return t;
 }
 
 std::string to_table(const ResultDocument& document) {
-  std::vector<Row> rows = {{"scenario", "load", "policy", "", "sent", "on time", "", "late", "dropped",
-                            "other", "p50 ms", "p99 ms", "max ms", "accuracy"}};
+  std::vector<TextRow> rows = {{"scenario", "load", "policy", "", "sent", "on time", "", "late", "dropped",
+                                "other", "p50 ms", "p99 ms", "max ms", "accuracy"}};
   std::string warnings;
   for (const RunResult& run : document.runs) {
     const Summary s = summary(run.jobs);
@@ -335,8 +375,9 @@ std::string to_table(const ResultDocument& document) {
                   printed("%.1f", lag_ms) + " ms late at p99, so this run measured the client\n";
     }
   }
-  std::string text = aligned(rows);
+  std::string text = aligned(rows, kRunTexts);
   if (document.machine.emulated) text += "emulated: executors took a table's time and did no arithmetic\n";
+  text += streams_table(document);
   return text + warnings;
 }
 

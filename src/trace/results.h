@@ -8,6 +8,7 @@
 
 #include "base/time.h"
 #include "core/outcome.h"
+#include "core/task.h"
 
 namespace laxity {
 
@@ -24,10 +25,19 @@ struct JobRecord {
   std::optional<bool> is_right;        ///< None: the truth is not known.
   std::optional<bool> server_on_time;  ///< The server's own verdict, where there is one.
   std::optional<Duration> send_lag;    ///< How late the client itself was.
+  bool is_promised = false;            ///< A frame of an admitted stream that its guarantee covered.
 };
 
 /// What admission said about one task's contract.
 enum class TaskAnswer : std::uint8_t { kNotAsked, kAdmitted, kRefused };
+struct TaskVerdict {
+  TaskAnswer answer = TaskAnswer::kNotAsked;
+  Guarantee guarantee = Guarantee::kNone;  ///< When it was admitted.
+  std::optional<Duration> response_time_bound;
+  Reason refusal = Reason::kNone;  ///< Which test said no, also when the offer was then taken.
+  std::optional<Duration> deadline_offer, period_offer;
+  bool took_offer = false;  ///< It asked again for what was offered; the other fields are of that answer.
+};
 
 /// Everything about one run (one scenario, policy and seed).
 struct RunResult {
@@ -41,8 +51,8 @@ struct RunResult {
   std::vector<JobRecord> jobs;
   std::uint32_t tasks_asked = 0;
   std::uint32_t tasks_admitted = 0;
-  std::vector<TaskAnswer> task_answers;  ///< One per task, or empty: then only the counts are known.
-  std::optional<Duration> busy_time;     ///< Summed over executors, for utilization.
+  std::vector<TaskVerdict> verdicts;  ///< One per task, or empty: then only the counts are known.
+  std::optional<Duration> busy_time;  ///< Summed over executors, for utilization.
   std::uint32_t executor_count = 1;
   std::vector<std::uint32_t> decision_ns;  ///< One per scheduler call, when measured.
 };
@@ -76,10 +86,12 @@ struct RunTotals {
          response_ms_max = 0;                                   // display
   double batch_size_mean = 0, depth_mean = 0, utilization = 0;  // display
   double send_lag_ms_p99 = 0;                                   // display
+  std::uint64_t promised = 0, kept = 0;  ///< Frames that a guarantee covered, and those of them on time.
 };
 RunTotals totals(const RunResult& run);
 
-/// A table for people: one line a run (sent, on time, late, dropped, response p50/p99/max, accuracy).
+/// A table for people: one line a run (sent, on time, late, dropped, response p50/p99/max, accuracy), and one
+/// a stream that asked for a promise (verdict, guarantee, frames promised and kept).
 std::string to_table(const ResultDocument& document);
 
 }  // namespace laxity

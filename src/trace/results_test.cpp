@@ -51,7 +51,11 @@ TEST(Results, WholeDocumentByHand) {
                           unanswered(Outcome::kDropped)});
   run.tasks_asked = 1;
   run.tasks_admitted = 1;
-  run.task_answers = {TaskAnswer::kAdmitted};
+  run.verdicts.resize(1);
+  run.verdicts[0].answer = TaskAnswer::kAdmitted;
+  run.verdicts[0].guarantee = Guarantee::kPlan;
+  run.verdicts[0].response_time_bound = 40ms;
+  run.jobs[1].is_promised = run.jobs[2].is_promised = true;
   run.busy_time = 1s;
   run.load = 0.5;
   run.jobs[0].is_right = true;
@@ -60,7 +64,8 @@ TEST(Results, WholeDocumentByHand) {
   const std::string fields =
       R"("jobs":4,"on_time":2,"late":1,"dropped":1,"rejected":0,"cancelled":0,"failed":0,)"
       R"("tasks_asked":1,)"
-      R"("tasks_admitted":1,"miss_rate":0.5,"goodput_per_s":1.0,"accuracy_answered":0.5,"accuracy_all":0.25,)"
+      R"("tasks_admitted":1,"promised":2,"kept":1,"miss_rate":0.5,"goodput_per_s":1.0,)"
+      R"("accuracy_answered":0.5,"accuracy_all":0.25,)"
       R"("response_ms":{"p50":3.0,"p95":5.0,"p99":5.0,"p999":5.0,"max":5.0},)"
       R"("lateness_ms":{"p50":0.4,"max":0.4},)"
       R"("batch_size_mean":1.5,"depth_mean":1.0,)";
@@ -74,7 +79,9 @@ TEST(Results, WholeDocumentByHand) {
                 R"("utilization":0.5,"server_on_time":null,"decision_ns":null,"send_lag_ms":null},)"
                 R"("tasks":[{"name":"cam",)" +
                 fields +
-                R"("utilization":null,"server_on_time":null,"decision_ns":null,"send_lag_ms":null}]}]})");
+                R"("utilization":null,"server_on_time":null,"decision_ns":null,"send_lag_ms":null,)"
+                R"("admission":{"guarantee":"plan","response_time_bound_ms":40.0,"refusal":null,)"
+                R"("would_admit":[],"took_offer":false}}]}]})");
 }
 
 TEST(Results, MissRateLeavesOutRejectedAndCancelled) {
@@ -171,16 +178,38 @@ TEST(Results, TasksAreCountedApart) {
   run.task_names = {"a", "b"};
   run.jobs[1].task = 1;
   run.jobs[2].task = 1;
-  run.task_answers = {TaskAnswer::kRefused, TaskAnswer::kNotAsked};
+  run.verdicts.resize(2);
+  run.verdicts[0].answer = TaskAnswer::kRefused;
+  run.verdicts[0].refusal = Reason::kAdmissionPlan;
+  run.verdicts[0].deadline_offer = 55ms;
+  run.verdicts[0].period_offer = 41700us;
   const Json tasks = json_of(run)["runs"][0]["tasks"];
   ASSERT_EQ(tasks.size(), 2u);
   EXPECT_EQ(tasks[0]["name"], "a");
   EXPECT_EQ(tasks[0]["on_time"], 1);
   EXPECT_EQ(tasks[0]["tasks_asked"], 1);
   EXPECT_EQ(tasks[0]["tasks_admitted"], 0);
+  EXPECT_EQ(tasks[0]["admission"], Json::parse(R"({"guarantee": null, "response_time_bound_ms": null,
+    "refusal": "admission_plan", "would_admit": [{"deadline_ms": 55.0}, {"period_ms": 41.7}],
+    "took_offer": false})"));
   EXPECT_EQ(tasks[1]["jobs"], 2);
   EXPECT_EQ(tasks[1]["tasks_asked"], 0);
   EXPECT_EQ(tasks[1]["miss_rate"], 1.0);
+  EXPECT_FALSE(tasks[1].contains("admission"));
+}
+
+TEST(Results, TheTableHasALineForEachStreamThatAsked) {
+  RunResult run = run_of({answered(1ms, 0ns), answered(3ms, 2ms)});
+  ResultDocument document{"load", {}, {run}};
+  EXPECT_THAT(to_table(document), testing::Not(HasSubstr("guarantee")));
+  document.runs[0].jobs[0].is_promised = document.runs[0].jobs[1].is_promised = true;
+  document.runs[0].verdicts.resize(1);
+  document.runs[0].verdicts[0] = {
+      TaskAnswer::kAdmitted, Guarantee::kPlan, 40ms, Reason::kNone, {}, {}, false};
+  EXPECT_THAT(
+      to_table(document),
+      HasSubstr("stream  policy  verdict   guarantee  bound ms  sent  promised  kept  p99 ms  max ms\n"
+                "cam     edf     admitted  plan           40.0     2         2     1     3.0     3.0\n"));
 }
 
 TEST(Results, LoadIsLeftOutWhenUnknownAndSimulationIsSaid) {

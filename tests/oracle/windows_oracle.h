@@ -1,5 +1,5 @@
-// DeepRT's windows, instant by instant: the slow and obvious twin of policy/batch_windows.h, sharing no code
-// with it.
+// DeepRT's windows, instant by instant: the slow and obvious twin of analysis/batch_windows.h, sharing no
+// code with it.
 #pragma once
 
 #include <algorithm>

@@ -1,0 +1,141 @@
+#include <algorithm>
+
+#include "experiments/deeprt/study.h"
+
+namespace laxity::study {
+namespace {
+
+// What admits by itself, then who is given what DeepRT has admitted. Sizes and limits are the defaults of the
+// policies, except that BATCH takes the smallest batch that is one: "as small as memory allows" in the paper.
+const Contender kDeepRt = {"DeepRT", "deeprt", {}, false};
+const Contender kLaxity = {"laxity", "laxity", {}, false};
+const Contender kSedf = {"SEDF", "sedf", {}, false};
+const std::vector<Contender>& baselines() {
+  static const std::vector<Contender> kBaselines = {
+      {"BATCH", "batch", {{"batch_size", 2}, {"instances_max", 1}}, true},
+      {"BATCH-Delay", "batch-delay", {{"instances_max", 1}}, true},
+      {"AIMD", "aimd", {{"instances_max", 1}}, true},
+      {"BATCH of 4", "batch", {{"batch_size", 4}, {"instances_max", 1}}, true},
+      {"AIMD, response time", "aimd", {{"instances_max", 1}, {"objective", 1}}, true},
+      {"BATCH-Delay, one by one", "batch-delay", {}, false},
+      {"AIMD, one by one", "aimd", {}, false},
+  };
+  return kBaselines;
+}
+
+/// Every hundredth of the distribution is enough for a plot.
+std::vector<double> quantiles(std::vector<double> values) {
+  std::vector<double> kept;
+  if (values.empty()) return kept;
+  std::sort(values.begin(), values.end());
+  constexpr std::size_t kSteps = 100;
+  for (std::size_t i = 0; i <= kSteps; ++i) kept.push_back(values[i * (values.size() - 1) / kSteps]);
+  return kept;
+}
+
+struct Column {
+  std::string label;
+  std::vector<double> miss_percent = {}, at_once = {}, admitted = {}, images_per_s = {}, batch_size = {};
+  std::uint64_t frames = 0, missed = 0;
+  std::vector<double> overdue_ms = {};
+
+  void add(const Summary& summary) {
+    miss_percent.push_back(summary.miss_percent);
+    at_once.push_back(static_cast<double>(summary.at_once));
+    admitted.push_back(static_cast<double>(summary.admitted));
+    images_per_s.push_back(summary.images_per_s);
+    batch_size.push_back(summary.batch_size_mean);
+    frames += summary.frames;
+    missed += summary.missed;
+    overdue_ms.insert(overdue_ms.end(), summary.overdue_ms.begin(), summary.overdue_ms.end());
+  }
+  Json json() const {
+    return {{"label", label},
+            {"miss_percent", miss_percent},
+            {"at_once", at_once},
+            {"admitted", admitted},
+            {"images_per_s", images_per_s},
+            {"batch_size", batch_size},
+            {"frames", frames},
+            {"missed", missed},
+            {"overdue_count", overdue_ms.size()},
+            {"overdue_ms_quantiles", quantiles(overdue_ms)}};
+  }
+};
+
+}  // namespace
+
+Json comparison(const Scale& scale) {
+  Json settings = Json::array();
+  for (const Setting& setting : paper_settings()) {
+    std::vector<Column> own, given;
+    for (const Contender& contender : {kDeepRt, kLaxity, kSedf}) own.push_back({.label = contender.label});
+    given.push_back({.label = "DeepRT"});
+    for (const Contender& contender : baselines()) given.push_back({.label = contender.label});
+    given.push_back({.label = "laxity"});
+    std::vector<double> requests;
+    for (std::uint64_t seed = 1; seed <= scale.seeds; ++seed) {
+      const RequestTrace trace = make_trace(setting, seed, scale.shapes, scale.frames_per_video);
+      const RunSpec spec{.time_factor = time_factor(setting), .seed = seed};
+      const std::vector<std::size_t> all = all_of(trace);
+      requests.push_back(static_cast<double>(all.size()));
+      const SimulationOutput deeprt = run(trace, all, kDeepRt, spec);
+      const std::vector<std::size_t> chosen = admitted(all, deeprt);
+      own[0].add(summarise(trace, all, deeprt));
+      own[1].add(summarise(trace, all, run(trace, all, kLaxity, spec)));
+      own[2].add(summarise(trace, all, run(trace, all, kSedf, spec)));
+      given[0].add(summarise(trace, all, deeprt));
+      if (chosen.empty()) continue;
+      for (std::size_t i = 0; i < baselines().size(); ++i) {
+        given[i + 1].add(summarise(trace, chosen, run(trace, chosen, baselines()[i], spec)));
+      }
+      given.back().add(summarise(trace, chosen, run(trace, chosen, kLaxity, spec)));
+    }
+    Json own_json = Json::array(), given_json = Json::array();
+    for (const Column& column : own) own_json.push_back(column.json());
+    for (const Column& column : given) given_json.push_back(column.json());
+    settings.push_back({{"setting", setting.name},
+                        {"mean_ms", setting.mean_period.count() / 1'000'000},
+                        {"requests", requests},
+                        {"own_admission", own_json},
+                        {"on_deeprt_set", given_json}});
+  }
+  return settings;
+}
+
+// The desktop trace T2; every admitted frame is promised something, and each row breaks another premise.
+Json promises(const Scale& scale) {
+  struct Case {
+    const char* label;
+    ExecutionMode mode;
+    double jitter_share;
+  };
+  constexpr Case kCases[] = {{"as the table says, as predicted", ExecutionMode::kPlanned, 0},
+                             {"shorter: uniform in (0, table]", ExecutionMode::kUniform, 0},
+                             {"table times, 10 % jitter", ExecutionMode::kPlanned, 0.1},
+                             {"shorter, and 10 % jitter", ExecutionMode::kUniform, 0.1},
+                             {"sampled: one in a hundred over the table", ExecutionMode::kSampled, 0}};
+  const Setting setting = paper_settings()[1];
+  Json rows = Json::array();
+  for (const Case& one : kCases) {
+    Json row = {{"case", one.label}};
+    for (const Contender& contender : {kDeepRt, kSedf, kLaxity}) {
+      std::uint64_t frames = 0, missed = 0, sets = 0, sets_with_misses = 0;
+      for (std::uint64_t seed = 1; seed <= scale.seeds; ++seed) {
+        const RequestTrace trace = make_trace(setting, seed, scale.shapes, scale.frames_per_video);
+        const RunSpec spec{.mode = one.mode, .seed = seed, .jitter_share = one.jitter_share};
+        const Summary summary = summarise(trace, all_of(trace), run(trace, all_of(trace), contender, spec));
+        frames += summary.frames;
+        missed += summary.missed;
+        ++sets;
+        sets_with_misses += summary.missed > 0 ? 1 : 0;
+      }
+      row[contender.label] = {
+          {"frames", frames}, {"missed", missed}, {"sets", sets}, {"sets_with_misses", sets_with_misses}};
+    }
+    rows.push_back(row);
+  }
+  return rows;
+}
+
+}  // namespace laxity::study

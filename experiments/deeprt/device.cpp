@@ -1,0 +1,128 @@
+#include "experiments/deeprt/device.h"
+
+#include <array>
+#include <cmath>
+
+#include "base/check.h"
+
+namespace laxity::study {
+namespace {
+
+struct Network {
+  std::string_view name;
+  double alone_ms, batch16_ms;
+  std::array<double, kTableCount> beside_ms;  // Table 1, columns in this order
+};
+
+constexpr std::array<Network, kTableCount> kTable1 = {{
+    {"resnet50", 3.5, 25, {6.4, 6.9, 7.1, 11.2, 11.6, 5.8}},
+    {"resnet101", 6.4, 42, {11.1, 11.8, 12.0, 18.0, 20.3, 9.0}},
+    {"resnet152", 9.0, 58, {15.5, 16.4, 16.8, 24.6, 27.6, 14.6}},
+    {"vgg16", 4.5, 46, {5.9, 6.0, 6.3, 8.1, 8.8, 5.2}},
+    {"vgg19", 5.3, 56, {6.9, 7.0, 7.4, 8.8, 9.6, 6.1}},
+    {"inception-v3", 9.3, 38, {25.3, 29.0, 28.9, 37.6, 42.9, 15.2}},
+}};
+constexpr std::size_t kLikeMobileNet = 0;  // ResNet-50
+constexpr double kMobileNetShare = 0.5;
+constexpr double kPixelsOfTable = 224.0 * 224.0;
+
+std::size_t in_table(std::size_t network) { return network < kTableCount ? network : kLikeMobileNet; }
+
+Duration from_ms(double ms) { return Duration(std::llround(ms * 1e6)); }
+
+void add_network(SystemModel& system, const std::string& name, const std::vector<ExecutionTime>& times) {
+  Model model;
+  model.name = name;
+  model.variants.push_back({"full", {}});
+  const ModelId id =
+      system.catalog.add_model(std::move(model), {1}, static_cast<std::uint32_t>(times.size()));
+  const CategoryId category = system.catalog.model(id).variants[0].stages[0];
+  for (std::size_t i = 0; i < times.size(); ++i) {
+    system.table.set(category, static_cast<std::uint32_t>(i + 1), times[i]);
+  }
+}
+
+void add_executors(SystemModel& system, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) {
+    system.executors.push_back({"gpu." + std::to_string(i), ExecutorKind::kEmulated, true, true});
+  }
+  system.limits.queue_length_max = 16384;  // baselines without admission let queues grow
+  system.limits.streams_max = 128;
+  system.limits.batch_size_max = kBatchSizeMax;
+}
+
+}  // namespace
+
+std::string_view network_name(std::size_t network) {
+  return network < kTableCount ? kTable1[network].name : "mobilenet-v2";
+}
+
+double table1_ms(std::size_t network, std::optional<std::size_t> beside) {
+  return beside ? kTable1.at(network).beside_ms.at(*beside) : kTable1.at(network).alone_ms;
+}
+
+double median_ms(std::size_t network, const Shape& shape, std::uint32_t batch_size) {
+  const Network& entry = kTable1[in_table(network)];
+  const double each = (entry.batch16_ms - entry.alone_ms) / 15;
+  const double frames = batch_size * shape.pixels() / kPixelsOfTable;
+  const double share = network < kTableCount ? 1 : kMobileNetShare;
+  return share * (entry.alone_ms + (frames - 1) * each);
+}
+
+SystemModel device(const std::vector<CategorySpec>& categories, double time_factor,
+                   std::size_t executor_count) {
+  SystemModel system;
+  for (const CategorySpec& spec : categories) {
+    std::vector<ExecutionTime> times;
+    for (std::uint32_t n = 1; n <= kBatchCap; ++n) {
+      const double ms = median_ms(spec.network, spec.shape, n) * time_factor;
+      const Duration p99 = from_ms(ms * kP99OverMedian);
+      times.push_back({from_ms(ms), p99, from_ms(ms * kMaxOverMedian), p99, 1});
+    }
+    add_network(system, spec.name(), times);
+  }
+  add_executors(system, executor_count);
+  return system;
+}
+
+SlowdownTable device_slowdown(const std::vector<CategorySpec>& categories) {
+  SlowdownTable slowdown(SlowdownRule::kSum);
+  for (std::size_t a = 0; a < categories.size(); ++a) {
+    for (std::size_t b = 0; b < categories.size(); ++b) {
+      const Network& of = kTable1[in_table(categories[a].network)];
+      const double ratio = of.beside_ms[in_table(categories[b].network)] / of.alone_ms;
+      slowdown.set(static_cast<CategoryId>(a), static_cast<CategoryId>(b),
+                   static_cast<FactorPpm>(std::llround(ratio * kFactorOne)));
+    }
+  }
+  return slowdown;
+}
+
+SystemModel linear_device(std::size_t category_count, double first_ms, double each_ms, std::uint32_t cap) {
+  SystemModel system;
+  for (std::size_t c = 0; c < category_count; ++c) {
+    std::vector<ExecutionTime> times;
+    for (std::uint32_t n = 1; n <= cap; ++n) {
+      const Duration t = from_ms(first_ms + n * each_ms);
+      times.push_back({t, t, t, t, 1});
+    }
+    add_network(system, "network-" + std::to_string(c), times);
+  }
+  add_executors(system, 1);
+  return system;
+}
+
+BatchTimes planning_times(const SystemModel& system) {
+  BatchTimes times;
+  for (std::size_t c = 0; c < system.catalog.categories.size(); ++c) {
+    const auto category = static_cast<CategoryId>(c);
+    std::vector<Duration> row;
+    for (std::uint32_t n = 1; n <= system.batch_size_max(category); ++n) {
+      row.push_back(system.planned(category, n, 0));
+    }
+    times.add_category(std::move(row));
+  }
+  return times;
+}
+
+}  // namespace laxity::study

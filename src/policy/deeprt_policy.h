@@ -1,0 +1,230 @@
+// DeepRT: frames are batched in time windows, batches run earliest window deadline first, and a stream is
+// admitted if an imitation of both finds no batch late.  [Yang, Nahrstedt, Guo & Zhou, SEC 2021]
+//
+// At a joint all frames of a window become one batch with deadline joint + W, split at the cap
+// (analysis/batch_windows.h has the windows and Theorem 1, analysis/window_batches.h the order). Batches run
+// one at a time per executor. Where we go beyond the paper, or choose for it:
+//   - Admission runs beside the scheduler on a snapshot (policy/deeprt_workshop.h) and is confirmed against
+//     the present: the stream joins as if it had at the time of the snapshot, or is tested again.
+//     `admission = 1` tests as published, 2 with the repairs that analysis/utilisation_filter.h and
+//     edf_imitator.h name.
+//   - A batch that ends at the very instant of a joint waits for the joint's batches before the next is
+//     chosen: the order is then one of deadlines alone.
+//   - Early batching (the paper's line 8: an idle executor takes an open window's frames before the joint)
+//     can block a batch that a joint releases meanwhile. By default it is gated: only if the early batch is
+//     done by the next joint of any category with a deadline. Even then the batch at its joint is smaller
+//     than the imitator thought, which can change the order. `early_batching = 2` is as published, 0 never.
+//   - Staged models: frames of stage 0 form the batch; it then visits its other stages back to back, before
+//     any batch that has not begun, and keeps its window deadline.
+//   - Three classes share no batches: frames of admitted streams, other frames with a deadline, and frames
+//     without one. So nobody who was not tested moves a window that was.
+//   - Frames without a deadline (the paper's non-real-time class) enter a large window one by one, a period
+//     apart, however fast they come; the others wait outside. So their deadlines are late, and what a frame
+//     with a deadline may be blocked by is small. An idle executor may take them early, behind the same gate.
+//   - When the stream leaves that sets W, W grows only after a test without it has passed, at the next joint.
+//
+// Every frame runs, late ones are answered late, as in the paper. Where the guarantee ends, which is nominal:
+// docs/analysis/deeprt.md.
+//
+// Which file has what: deeprt.cpp options and tables, deeprt_batches.cpp windows and batches,
+// deeprt_admission.cpp streams that ask, join and leave.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "analysis/batch_times.h"
+#include "analysis/batch_windows.h"
+#include "analysis/window_batches.h"
+#include "policy/deeprt_workshop.h"
+#include "policy/job_heaps.h"
+#include "policy/job_queue.h"
+#include "policy/policy.h"
+
+namespace laxity {
+
+struct DeepRtOptions {
+  enum class EarlyBatching : std::uint8_t { kNever, kGated, kAlways };
+  enum class Admission : std::uint8_t { kNone, kPublished, kRepaired };
+  EarlyBatching early = EarlyBatching::kGated;
+  Admission admission = Admission::kRepaired;
+  std::uint64_t admission_frames_max = 100'000;
+  Duration best_effort_window = 1s;
+  Duration best_effort_period = 20ms;
+  std::size_t best_effort_batch_size_max = 1;
+};
+
+/// One decision: O(b log n), plus O(c) when an early batch is considered or a joint is at hand: batch b, n
+/// waiting jobs, c categories. A joint costs O(n log n) in the frames that it batches. A snapshot for the
+/// admission test copies the windows and is O(c + streams + queue_length_max).
+class DeepRtPolicy final : public Policy {
+ public:
+  explicit DeepRtPolicy(const DeepRtOptions& options) : options_(options) {}
+
+  std::string_view name() const noexcept override { return "deeprt"; }
+  PolicyTraits traits() const noexcept override { return {false, false, true}; }
+
+  void attach(const Books& books) override;
+  void job_ready(JobIndex job, Instant now) override;
+  void job_gone(JobIndex job, Instant now) override;
+  void batch_finished(CategoryId, ExecutorId executor, BatchStatus status, Duration, Instant now) override;
+  Decision review(Instant now, bool timer_fired) override;
+  Decision decide(ExecutorId executor, Instant now) override;
+  void tables_changed(Instant now) override;
+
+  std::optional<AnswerTask> answer_task(const Task& task, Instant now) override;
+  std::optional<AnswerTask> later_answer(Instant now) override;
+  void task_anchored(TaskId task, Instant now) override;
+  void task_removed(TaskId task, Instant now) override;
+  std::optional<Instant> guaranteed_until(TaskId task) const override;
+
+  std::optional<std::uint64_t> request_plan(Instant now) override;
+  std::uint64_t compute_plan(std::uint64_t) override { return work_->compute(); }
+  void plan_ready(Instant now) override;
+
+  /// What an admission test would start from now; also for whoever compares it with what then happens.
+  /// Precondition: some executor that runs batches is there, and no test is outstanding.
+  const WindowLoad& snapshot(Instant now);
+  const BatchTimes& times() const { return times_; }
+
+ private:
+  // Lanes: three per category of a first stage.
+  enum class Class : std::uint8_t { kStream, kAdHoc, kBestEffort };
+  static constexpr std::uint32_t kClassCount = 3;
+  static Class class_of(std::size_t lane) { return static_cast<Class>(lane % kClassCount); }
+  std::uint32_t lane_at(CategoryId first_stage, Class which) const {
+    return kClassCount * rows_[index(first_stage)] + static_cast<std::uint32_t>(which);
+  }
+
+  struct FrameKey {
+    std::uint32_t priority = 0;  // among best-effort frames only
+    Instant release;
+    JobId id{};
+    auto operator<=>(const FrameKey&) const = default;
+  };
+  /// What a lane does next: its window closes, or a frame enters it that has waited outside.
+  struct LaneEvent {
+    Instant at;
+    bool is_joint = false;
+    std::uint32_t lane = 0;
+    auto operator<=>(const LaneEvent&) const = default;
+  };
+  struct Member {
+    JobId begun{};  // the job whose batch has been started; its key is then `key`
+    WindowBatchKey key;
+    std::uint32_t batch = kNoIndex;
+    JobIndex next = kNoIndex;
+    JobIndex previous = kNoIndex;
+  };
+  struct WindowBatch {
+    JobIndex first = kNoIndex;
+    JobIndex last = kNoIndex;
+    std::size_t size = 0;
+    WindowBatchKey key;
+  };
+  /// What an executor runs.
+  struct Running {
+    CategoryId category{};
+    std::uint32_t size = 0;
+  };
+  struct Stream {
+    enum class State : std::uint8_t { kFree, kAsked, kAdmitted };
+    State state = State::kFree;
+    TaskId id{};
+    bool is_in_window = false;  // its frames go to its lane
+    bool is_promised = false;   // now
+    bool was_promised = false;  // once
+    bool loss_is_announced = false;
+    std::uint32_t window_id = 0;
+    WindowStream window;  // `next`: first frame that the test has counted
+    Instant last_arrival = Instant::latest();
+  };
+
+  // Tables.
+  void make_times();
+  bool is_measured(ModelId model, std::uint32_t variant) const;
+  CategoryIndex row_of(std::size_t lane) const { return static_cast<CategoryIndex>(lane / kClassCount); }
+  const Variant& variant_of(CategoryId category) const;
+  std::size_t cap_of(std::size_t lane) const;
+  Duration time_from(CategoryId category, std::uint32_t stage, std::uint32_t size) const;
+
+  // Windows and batches.
+  std::uint32_t lane_of(const JobEntry& entry, Instant now);
+  std::size_t backlog(std::size_t lane) const { return windows_.size() + lane; }
+  void enter(std::size_t lane, JobIndex job, const FrameKey& key, Instant now);
+  void renew_event(std::size_t lane);
+  void catch_up(std::size_t lane, Instant now, bool inclusive);
+  void close_window(std::size_t lane);
+  bool awaits_joint(Instant now);
+  std::uint32_t open_batch(const WindowBatchKey& key);
+  void link(JobIndex job, std::uint32_t batch);
+  void unlink(JobIndex job);
+  void rejoin(JobIndex job);
+  void begin(Decision& decision, JobIndex job, const WindowBatchKey& key);
+  void start_queued(Decision& decision);
+  void start_early(Decision& decision, Instant now);
+  Instant batch_deadline(std::size_t lane, Instant now) const;
+  Instant next_joint(Instant now);
+
+  // Streams.
+  Stream* find(TaskId id) {
+    Stream& stream = streams_[books_->stream_slot(id)];
+    return stream.state != Stream::State::kFree && stream.id == id ? &stream : nullptr;
+  }
+  DeepRtWorkshop::Candidate candidate_of(const Stream& stream, const Task& task, Instant now,
+                                         Instant earliest) const;
+  void advance(WindowStream& window, const StreamEntry& entry, Instant earliest) const;
+  void join(Stream& stream, const DeepRtWorkshop::Candidate& as, Instant now);
+  bool join_since(Stream& stream, const DeepRtWorkshop::Candidate& as, Instant since, Instant now);
+  void leave(Stream& stream, Instant now);
+  void drop_leaver(std::uint32_t lane);
+  void ask(Stream& stream);
+  void take_snapshot(Instant now);
+  void admission_ready(Instant now);
+  void retest_ready(Instant now);
+  void all_pass(Instant now);
+  void refuse(Stream& stream, Reason reason);
+  AnswerTask verdict(const Stream& stream) const;
+  void announce(const AnswerTask& answer);
+  void announce_loss(Stream& stream, Reason reason);
+
+  const DeepRtOptions options_;
+  const Books* books_ = nullptr;
+  BatchTimes times_;
+  std::vector<CategoryIndex> rows_;       // by category of a first stage: its row in `times_`
+  std::vector<CategoryId> first_stages_;  // by row
+  std::vector<BatchWindows> windows_;     // per lane
+  JobHeaps<FrameKey> frames_;             // per lane: the open window's; behind these: who waits outside
+  std::vector<Instant> next_entry_;       // per lane of best effort
+  JobQueue<LaneEvent> events_;            // slots are lanes that have frames
+  JobQueue<WindowBatchKey> queue_;        // slots are batches: closed windows that wait for an executor
+  std::vector<WindowBatch> batches_;
+  std::vector<std::uint32_t> free_batches_;
+  std::vector<Member> members_;   // per job slot
+  std::vector<Running> running_;  // per executor
+  std::uint32_t returning_ = kNoIndex;
+  std::uint64_t sequence_ = 0;
+  std::optional<Instant> fired_at_;
+
+  std::vector<Stream> streams_;
+  std::vector<std::uint32_t> stream_lanes_;  // those that have had streams
+  std::vector<TaskId> pending_;              // streams that wait for a verdict, in order
+  std::vector<AnswerTask> answers_;
+  std::size_t answers_told_ = 0;
+  std::vector<std::optional<DeepRtWorkshop::Leaver>> leavers_;  // per lane
+  std::uint32_t last_window_id_ = 0;
+  std::size_t reckoned_count_ = 0;  // streams in windows
+  bool wants_retest_ = false;
+  Instant retest_at_ = Instant::latest();
+  Instant tested_until_ = Instant::latest();
+  bool is_testing_ = false;
+  bool is_stale_ = false;  // more has changed than the verdict can bear
+  bool times_are_new_ = true;
+  int tries_ = 0;
+  Duration lead_{};  // the candidate's first frames are left out for so long: the verdict takes time
+  std::optional<TaskId> candidate_;
+  std::optional<DeepRtWorkshop> work_;
+};
+
+}  // namespace laxity
