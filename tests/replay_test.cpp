@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <array>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -42,7 +43,8 @@ class ReplayTest : public ::testing::TestWithParam<const char*> {
     return header;
   }
 
-  // Real threads, random jobs with deadlines from hopeless to far, random cancels, a new table in between.
+  // Real threads, random jobs with deadlines from hopeless to far, random cancels, a new table in between;
+  // streams that ask, send in time or not, and leave.
   TraceCounters record_live(const std::string& policy, int job_count) {
     const ToySystem toy = testing::toy_system({{"a", 3}, {"b", 1}, {"c", 2, 2}}, 2, 30us);
     auto sink = JsonlSink::open(options, header_of("live", toy, policy)).value();
@@ -58,7 +60,19 @@ class ReplayTest : public ::testing::TestWithParam<const char*> {
     for (std::uint64_t t = 0; t < 2; ++t) {
       posters.emplace_back([&, t] {
         Rng rng(t + 7);
+        // Each poster has four of the eight places for streams; asked for by turns, each time by a new name.
+        std::array<std::uint32_t, 4> generation{};
+        std::array<bool, 4> is_open{};
         for (int released = 0; released < job_count;) {
+          const auto place = static_cast<std::size_t>(rng.uniform(0, 3));
+          const auto stream =
+              static_cast<TaskId>(8 * generation[place] + 4 * static_cast<std::uint32_t>(t) + place);
+          if (!is_open[place]) {
+            is_open[place] = runner->post(TaskSubmitted{random_contract(rng, stream, runner->now())});
+          } else if (rng.chance(1, 12) && runner->post(TaskRemoved{stream})) {
+            is_open[place] = false;
+            ++generation[place];
+          }
           const auto id = store.add(1);
           if (!id) {
             std::this_thread::yield();
@@ -71,6 +85,10 @@ class ReplayTest : public ::testing::TestWithParam<const char*> {
           job.release = runner->now();
           if (job.kind != JobKind::kBestEffort) {
             job.absolute_deadline = job.release + Duration(rng.uniform(0, 20'000'000));
+          }
+          if (is_open[place] && rng.chance(1, 2)) {
+            job.task = stream;
+            job.model = static_cast<ModelId>(place % 3);
           }
           if (!runner->post(JobReleased{job}, rng.chance(1, 2))) {
             store.take_back(*id);
@@ -88,6 +106,19 @@ class ReplayTest : public ::testing::TestWithParam<const char*> {
     runner->stop(5ms);
     runner.reset();
     return sink->close();
+  }
+
+  static Task random_contract(Rng& rng, TaskId id, Instant now) {
+    Task task;
+    task.id = id;
+    task.model = static_cast<ModelId>(static_cast<std::uint32_t>(id) % 4 % 3);
+    task.kind = static_cast<JobKind>(rng.uniform(0, 2));
+    task.min_inter_arrival = Duration(rng.uniform(100'000, 5'000'000));
+    task.release_jitter_max = Duration(rng.uniform(0, 1'000'000));
+    task.relative_deadline = Duration(rng.uniform(10'000, 50'000'000));
+    if (rng.chance(1, 2)) task.first_release = now + Duration(rng.uniform(0, 1'000'000));
+    if (rng.chance(1, 2)) task.frame_count = static_cast<std::uint64_t>(rng.uniform(1, 50));
+    return task;
   }
 
   ReplayReport replayed() {
@@ -155,7 +186,8 @@ TEST_P(ReplayTest, SimulatedRun_ReplaysToTheSameCommands) {
   EXPECT_GT(report.commands, report.events / 2);
 }
 
-INSTANTIATE_TEST_SUITE_P(Policies, ReplayTest, ::testing::Values("fifo", "edf", "deeprt", "batch-delay"),
+INSTANTIATE_TEST_SUITE_P(Policies, ReplayTest,
+                         ::testing::Values("fifo", "edf", "deeprt", "batch-delay", "laxity"),
                          [](const auto& policy) {
                            std::string name = policy.param;
                            for (char& c : name) c = c == '-' ? '_' : c;
