@@ -87,7 +87,7 @@ Tally measure(ExecutionMode mode, bool has_jitter, std::int64_t early_batching) 
     EXPECT_TRUE(output) << output.error().message;
     std::uint64_t late = 0;
     for (const JobRecord& record : output->result.jobs) {
-      if (output->result.task_answers[record.task] != TaskAnswer::kAdmitted) continue;
+      if (output->result.verdicts[record.task].answer != TaskAnswer::kAdmitted) continue;
       ++tally.frames;
       late += record.outcome == Outcome::kLate ? 1 : 0;
       EXPECT_TRUE(record.outcome == Outcome::kLate || record.outcome == Outcome::kOnTime);
