@@ -72,11 +72,17 @@ class TraceSamples {
       case 3:
         return TerminateBatch{id<BatchId>(), id<ExecutorId>()};
       case 4:
-        return SettleJob{id<JobId>(),       static_cast<Outcome>(rng_.uniform(0, kOutcomeCount - 1)),
-                         reason(),          number<std::uint32_t>(),
-                         confidence(),      duration(),
-                         duration(),        number<std::uint32_t>(),
-                         maybe(duration()), coin()};
+        return SettleJob{id<JobId>(),
+                         static_cast<Outcome>(rng_.uniform(0, kOutcomeCount - 1)),
+                         reason(),
+                         number<std::uint32_t>(),
+                         confidence(),
+                         duration(),
+                         duration(),
+                         number<std::uint32_t>(),
+                         maybe(duration()),
+                         coin(),
+                         maybe(number<std::uint32_t>())};
       case 5:
         return ForgetJob{id<JobId>()};
       case 6:

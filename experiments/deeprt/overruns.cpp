@@ -12,17 +12,24 @@ constexpr std::size_t kFew = 4;
 // Times are the medians, so that nothing overruns but what is meant to.
 constexpr ExecutionMode kTimes = ExecutionMode::kTypical;
 
-const Contender kDeepRt = {"DeepRT", "deeprt", {}, false};
-const Contender kContenders[] = {kDeepRt, {"SEDF", "sedf", {}, false}, {"laxity", "laxity", {}, false}};
+// With adaptation, a network that has overrun takes its frames one shape smaller until the time is paid back:
+// the smaller shapes are variants of the network.
+const Contender kAdapts = {"with adaptation", "deeprt", {{"adaptation", 2}}, false};
+const Contender kDoesNot = {"without", "deeprt", {{"adaptation", 0}}, false};
+const Contender kContenders[] = {
+    kAdapts, kDoesNot, {"SEDF", "sedf", {}, false}, {"laxity", "laxity", {}, false}};
 
 /// Missed frames of one trace: the requests that DeepRT admits, at most `requests_max` of them; delays in the
 /// middle.
 double missed(const Setting& setting, std::uint64_t seed, const Scale& scale, std::size_t requests_max,
               Duration delay, const Contender& contender) {
   const RequestTrace trace = make_trace(setting, seed, scale.shapes, kFrames);
-  RunSpec spec{.time_factor = time_factor(setting), .mode = kTimes, .seed = seed};
+  RunSpec spec{.time_factor = time_factor(setting),
+               .mode = kTimes,
+               .seed = seed,
+               .smaller_shapes = shapes_of(setting)};
   const std::vector<std::size_t> all = all_of(trace);
-  std::vector<std::size_t> chosen = admitted(all, run(trace, all, kDeepRt, spec));
+  std::vector<std::size_t> chosen = admitted(all, run(trace, all, kDoesNot, spec));
   if (chosen.empty()) return 0;
   chosen.resize(std::min(requests_max, chosen.size()));
   if (delay > Duration::zero()) {

@@ -72,6 +72,8 @@ struct SettleJob {
   std::uint32_t batch_size = 0;   ///< Of the last stage it ran in; 0 when it never ran.
   std::optional<Duration> slack;  ///< d - now; negative when late.
   bool is_last = true;            ///< False: a batch still runs with it; ForgetJob follows.
+  /// Of the answer, where the policy ran another variant than was asked for.
+  std::optional<std::uint32_t> variant;
   bool operator==(const SettleJob&) const = default;
 };
 /// A job settled earlier has left its batch: its buffers and slot may be reused.

@@ -56,6 +56,7 @@ void CommandHash::fold(const SettleJob& c) noexcept {
   word(c.batch_size);
   word(bits(c.slack.value_or(Duration::max())));
   word(c.is_last);
+  if (c.variant) word(*c.variant);
 }
 void CommandHash::fold(const ForgetJob& c) noexcept { word(bits_of(c.job)); }
 void CommandHash::fold(const SetTimer& c) noexcept { word(bits(c.at.since_start())); }

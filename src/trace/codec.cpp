@@ -221,6 +221,7 @@ struct CommandWriter {
     w.field("batch_size", c.batch_size);
     w.optional("slack_ns", c.slack);
     w.field("is_last", c.is_last);
+    w.optional("variant", c.variant);
   }
   void operator()(const ForgetJob& c) const {
     w.word("kind", "forget_job");
@@ -540,6 +541,7 @@ Command settle_job(Reader& r) {
   c.batch_size = r.integer<std::uint32_t>("batch_size");
   if (r.has("slack_ns")) c.slack = r.duration("slack_ns");
   c.is_last = r.boolean("is_last");
+  if (r.has("variant")) c.variant = r.integer<std::uint32_t>("variant");
   return c;
 }
 
