@@ -151,7 +151,7 @@ TEST(EdfOracle, StartsAndSettlesAsTheObviousProgramDoes) {
     std::vector<ToyModel> models;
     for (int m = 0; m < 4; ++m) models.push_back({{Duration(rng.uniform(1, 9))}});
     std::vector<oracle::EdfJob> expected;
-    TinyDriver driver(toy_system(models), policy("edf"));
+    TinyDriver driver(toy_system(models), policy("edf", {{"batch_size_max", 1}}));
     std::int64_t now = 0;
     for (std::int64_t n = rng.uniform(1, 16); n > 0; --n) {
       now += rng.uniform(0, 6);

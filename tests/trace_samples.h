@@ -82,6 +82,7 @@ class TraceSamples {
                          number<std::uint32_t>(),
                          maybe(duration()),
                          coin(),
+                         maybe(number<std::uint32_t>()),
                          maybe(number<std::uint32_t>())};
       case 5:
         return ForgetJob{id<JobId>()};

@@ -16,9 +16,10 @@ const std::vector<Contender>& baselines() {
       {"BATCH-Delay", "batch-delay", {{"instances_max", 1}}, true},
       {"AIMD", "aimd", {{"instances_max", 1}}, true},
       {"BATCH of 4", "batch", {{"batch_size", 4}, {"instances_max", 1}}, true},
+      {"BATCH-Delay of 25 ms", "batch-delay", {{"delay_us", 25'000}, {"instances_max", 1}}, true},
+      {"BATCH-Delay of 50 ms", "batch-delay", {{"delay_us", 50'000}, {"instances_max", 1}}, true},
       {"AIMD, response time", "aimd", {{"instances_max", 1}, {"objective", 1}}, true},
-      {"BATCH-Delay, one by one", "batch-delay", {}, false},
-      {"AIMD, one by one", "aimd", {}, false},
+      {"AIMD that waits", "aimd", {{"instances_max", 1}, {"objective", 1}, {"wait_us", 1'000'000}}, true},
   };
   return kBaselines;
 }
@@ -65,9 +66,11 @@ struct Column {
 
 }  // namespace
 
-Json comparison(const Scale& scale) {
+namespace {
+
+Json compare(const Scale& scale, const std::vector<Setting>& compared) {
   Json settings = Json::array();
-  for (const Setting& setting : paper_settings()) {
+  for (const Setting& setting : compared) {
     std::vector<Column> own, given;
     for (const Contender& contender : {kDeepRt, kLaxity, kSedf}) own.push_back({.label = contender.label});
     given.push_back({.label = "DeepRT"});
@@ -95,6 +98,9 @@ Json comparison(const Scale& scale) {
     for (const Column& column : own) own_json.push_back(column.json());
     for (const Column& column : given) given_json.push_back(column.json());
     settings.push_back({{"setting", setting.name},
+                        {"frames", setting.is_small                            ? "all 224x224"
+                                   : setting.scaling == Scaling::kProportional ? "time proportional to pixels"
+                                                                               : "as batches of small ones"},
                         {"mean_ms", setting.mean_period.count() / 1'000'000},
                         {"requests", requests},
                         {"own_admission", own_json},
@@ -103,39 +109,9 @@ Json comparison(const Scale& scale) {
   return settings;
 }
 
-// The desktop trace T2; every admitted frame is promised something, and each row breaks another premise.
-Json promises(const Scale& scale) {
-  struct Case {
-    const char* label;
-    ExecutionMode mode;
-    double jitter_share;
-  };
-  constexpr Case kCases[] = {{"as the table says, as predicted", ExecutionMode::kPlanned, 0},
-                             {"shorter: uniform in (0, table]", ExecutionMode::kUniform, 0},
-                             {"table times, 10 % jitter", ExecutionMode::kPlanned, 0.1},
-                             {"shorter, and 10 % jitter", ExecutionMode::kUniform, 0.1},
-                             {"sampled: one in a hundred over the table", ExecutionMode::kSampled, 0}};
-  const Setting setting = paper_settings()[1];
-  Json rows = Json::array();
-  for (const Case& one : kCases) {
-    Json row = {{"case", one.label}};
-    for (const Contender& contender : {kDeepRt, kSedf, kLaxity}) {
-      std::uint64_t frames = 0, missed = 0, sets = 0, sets_with_misses = 0;
-      for (std::uint64_t seed = 1; seed <= scale.seeds; ++seed) {
-        const RequestTrace trace = make_trace(setting, seed, scale.shapes, scale.frames_per_video);
-        const RunSpec spec{.mode = one.mode, .seed = seed, .jitter_share = one.jitter_share};
-        const Summary summary = summarise(trace, all_of(trace), run(trace, all_of(trace), contender, spec));
-        frames += summary.frames;
-        missed += summary.missed;
-        ++sets;
-        sets_with_misses += summary.missed > 0 ? 1 : 0;
-      }
-      row[contender.label] = {
-          {"frames", frames}, {"missed", missed}, {"sets", sets}, {"sets_with_misses", sets_with_misses}};
-    }
-    rows.push_back(row);
-  }
-  return rows;
-}
+}  // namespace
+
+Json comparison(const Scale& scale) { return compare(scale, paper_settings()); }
+Json comparison_variants(const Scale& scale) { return compare(scale, variant_settings()); }
 
 }  // namespace laxity::study

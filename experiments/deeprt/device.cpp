@@ -1,5 +1,6 @@
 #include "experiments/deeprt/device.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 
@@ -30,16 +31,33 @@ std::size_t in_table(std::size_t network) { return network < kTableCount ? netwo
 
 Duration from_ms(double ms) { return Duration(std::llround(ms * 1e6)); }
 
-void add_network(SystemModel& system, const std::string& name, const std::vector<ExecutionTime>& times) {
+struct VariantTimes {
+  std::string name;
+  std::vector<ExecutionTime> times;  // of batches of 1, 2, …
+};
+
+/// `variants`: cheapest first, at least one, all with the same cap.
+void add_network(SystemModel& system, const std::string& name, const std::vector<VariantTimes>& variants) {
   Model model;
   model.name = name;
-  model.variants.push_back({"full", {}});
-  const ModelId id =
-      system.catalog.add_model(std::move(model), {1}, static_cast<std::uint32_t>(times.size()));
-  const CategoryId category = system.catalog.model(id).variants[0].stages[0];
-  for (std::size_t i = 0; i < times.size(); ++i) {
-    system.table.set(category, static_cast<std::uint32_t>(i + 1), times[i]);
+  for (const VariantTimes& variant : variants) model.variants.push_back({variant.name, {}});
+  const std::vector<std::uint32_t> stage_counts(variants.size(), 1);
+  const auto cap = static_cast<std::uint32_t>(variants.front().times.size());
+  const ModelId id = system.catalog.add_model(std::move(model), stage_counts, cap);
+  for (std::size_t v = 0; v < variants.size(); ++v) {
+    const CategoryId category = system.catalog.model(id).variants[v].stages[0];
+    for (std::uint32_t n = 1; n <= cap; ++n) system.table.set(category, n, variants[v].times[n - 1]);
   }
+}
+
+VariantTimes at_shape(std::size_t network, const Shape& shape, double time_factor, Scaling scaling) {
+  VariantTimes made{shape.text(), {}};
+  for (std::uint32_t n = 1; n <= kBatchCap; ++n) {
+    const double ms = median_ms(network, shape, n, scaling) * time_factor;
+    const Duration p99 = from_ms(ms * kP99OverMedian);
+    made.times.push_back({from_ms(ms), p99, from_ms(ms * kMaxOverMedian), p99, 1});
+  }
+  return made;
 }
 
 void add_executors(SystemModel& system, std::size_t count) {
@@ -61,27 +79,44 @@ double table1_ms(std::size_t network, std::optional<std::size_t> beside) {
   return beside ? kTable1.at(network).beside_ms.at(*beside) : kTable1.at(network).alone_ms;
 }
 
-double median_ms(std::size_t network, const Shape& shape, std::uint32_t batch_size) {
+double median_ms(std::size_t network, const Shape& shape, std::uint32_t batch_size, Scaling scaling) {
   const Network& entry = kTable1[in_table(network)];
   const double each = (entry.batch16_ms - entry.alone_ms) / 15;
-  const double frames = batch_size * shape.pixels() / kPixelsOfTable;
+  const double larger = shape.pixels() / kPixelsOfTable;
   const double share = network < kTableCount ? 1 : kMobileNetShare;
-  return share * (entry.alone_ms + (frames - 1) * each);
+  if (scaling == Scaling::kProportional) {
+    return share * larger * (entry.alone_ms + (batch_size - 1) * each);
+  }
+  return share * (entry.alone_ms + (batch_size * larger - 1) * each);
 }
 
 SystemModel device(const std::vector<CategorySpec>& categories, double time_factor,
-                   std::size_t executor_count) {
+                   std::size_t executor_count, Scaling scaling) {
   SystemModel system;
   for (const CategorySpec& spec : categories) {
-    std::vector<ExecutionTime> times;
-    for (std::uint32_t n = 1; n <= kBatchCap; ++n) {
-      const double ms = median_ms(spec.network, spec.shape, n) * time_factor;
-      const Duration p99 = from_ms(ms * kP99OverMedian);
-      times.push_back({from_ms(ms), p99, from_ms(ms * kMaxOverMedian), p99, 1});
-    }
-    add_network(system, spec.name(), times);
+    add_network(system, spec.name(), {at_shape(spec.network, spec.shape, time_factor, scaling)});
   }
   add_executors(system, executor_count);
+  return system;
+}
+
+SystemModel device_with_smaller_shapes(const std::vector<CategorySpec>& categories,
+                                       const std::vector<Shape>& shapes, double time_factor) {
+  SystemModel system;
+  for (const CategorySpec& spec : categories) {
+    std::vector<Shape> ladder = {spec.shape};
+    for (const Shape& shape : shapes) {
+      if (shape.pixels() < spec.shape.pixels()) ladder.push_back(shape);
+    }
+    std::sort(ladder.begin(), ladder.end(),
+              [](const Shape& a, const Shape& b) { return a.pixels() < b.pixels(); });
+    std::vector<VariantTimes> variants;
+    for (const Shape& shape : ladder) {
+      variants.push_back(at_shape(spec.network, shape, time_factor, Scaling::kPixelsAsBatch));
+    }
+    add_network(system, spec.name(), variants);
+  }
+  add_executors(system, 1);
   return system;
 }
 
@@ -106,7 +141,7 @@ SystemModel linear_device(std::size_t category_count, double first_ms, double ea
       const Duration t = from_ms(first_ms + n * each_ms);
       times.push_back({t, t, t, t, 1});
     }
-    add_network(system, "network-" + std::to_string(c), times);
+    add_network(system, "network-" + std::to_string(c), {{"full", std::move(times)}});
   }
   add_executors(system, 1);
   return system;

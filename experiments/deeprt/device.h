@@ -8,6 +8,7 @@
 //   - Other input shapes. The work of a convolution grows with the pixels that it sees, whether they come as
 //     one large frame or as many small ones: a frame of s times 224x224 pixels counts as s frames, and the
 //     line is extended beyond 16.
+//     `Scaling::kProportional` is the other extreme: s times the time of a small frame, at every batch size.
 //   - MobileNet-v2 has no published row: half of ResNet-50's times, and its slow-downs.
 //   - The TX2 has no published table: every time is multiplied by 2944 / 256, the ratio of the cores.
 //   - The table holds medians. Execution times spread: p99 is 1.05, the rare maximum 1.25 times the median.
@@ -46,8 +47,14 @@ struct Shape {
   bool operator==(const Shape&) const = default;
 };
 
+enum class Scaling : std::uint8_t {
+  kPixelsAsBatch,  ///< Large frames gain little from batching: they fill the device alone.
+  kProportional,   ///< They gain as much as small ones.
+};
+
 /// Median execution time of `batch_size` frames on an RTX 2080, milliseconds.
-double median_ms(std::size_t network, const Shape& shape, std::uint32_t batch_size);
+double median_ms(std::size_t network, const Shape& shape, std::uint32_t batch_size,
+                 Scaling scaling = Scaling::kPixelsAsBatch);
 
 /// A network at one input shape: what can share a batch.
 struct CategorySpec {
@@ -59,7 +66,11 @@ struct CategorySpec {
 
 /// `executor_count` slots of one device that knows these categories. `time_factor`: 1 is the RTX 2080.
 SystemModel device(const std::vector<CategorySpec>& categories, double time_factor,
-                   std::size_t executor_count);
+                   std::size_t executor_count, Scaling scaling = Scaling::kPixelsAsBatch);
+/// One slot of it; each network can also be run at those of `shapes` that are smaller than its own, as
+/// cheaper variants: what DeepRT's Adaptation Module falls back on.
+SystemModel device_with_smaller_shapes(const std::vector<CategorySpec>& categories,
+                                       const std::vector<Shape>& shapes, double time_factor);
 /// How its slots slow each other down.
 SlowdownTable device_slowdown(const std::vector<CategorySpec>& categories);
 

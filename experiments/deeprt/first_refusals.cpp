@@ -11,7 +11,7 @@ namespace {
 constexpr std::size_t kStreamsMax = 100;
 constexpr std::size_t kPlanFramesMax = 16384;
 
-enum class Machine : std::uint8_t { kRtx2080, kLatency, kWeights, kCheap };
+enum class Machine : std::uint8_t { kRtx2080, kWeightBound, kComputeBound, kCheap };
 
 struct Row {
   Workload workload;
@@ -30,8 +30,8 @@ std::vector<Row> rows() {
                                                                          : "3T"),
                      .deadline_over_period = share}});
   }
-  made.push_back({{.name = "E = 10 + 0.3n ms, 4 categories, 150 ms"}, Machine::kLatency});
-  made.push_back({{.name = "E = 0.5 + 8n ms, 2 categories, 150 ms"}, Machine::kWeights});
+  made.push_back({{.name = "E = 10 + 0.3n ms, 4 categories, 150 ms"}, Machine::kWeightBound});
+  made.push_back({{.name = "E = 0.5 + 8n ms, 2 categories, 150 ms"}, Machine::kComputeBound});
   made.push_back({{.name = "16 cheap categories, E = 1.5 + 0.5n ms, 150 ms"}, Machine::kCheap});
   for (const double share : {1.0, 2.0}) {
     made.push_back({{.name = std::string("cameras 15/25/30 fps, D = ") + (share == 1 ? "T" : "2T"),
@@ -43,9 +43,9 @@ std::vector<Row> rows() {
 
 SystemModel system_of(Machine machine, Rng& rng) {
   switch (machine) {
-    case Machine::kLatency:
+    case Machine::kWeightBound:
       return linear_device(4, 10, 0.3, kBatchCap);
-    case Machine::kWeights:
+    case Machine::kComputeBound:
       return linear_device(2, 0.5, 8, kBatchCap);
     case Machine::kCheap:
       return linear_device(16, 1.5, 0.5, kBatchCap);
@@ -111,7 +111,7 @@ Json first_refusals(const Scale& scale) {
   Plan plan(kPlanFramesMax);
   Json table = Json::array();
   for (const Row& row : rows()) {
-    std::vector<double> deeprt, sedf, demand, gated, generators, search, bound;
+    std::vector<double> deeprt, published, sedf, demand, gated, generators, search, bound;
     std::uint64_t laxity_misses = 0;
     for (std::uint64_t seed = 1; seed <= scale.seeds; ++seed) {
       Rng rng = Rng(seed).split(table.size());
@@ -131,6 +131,7 @@ Json first_refusals(const Scale& scale) {
             admitted_by_policy(system, streams, policy, options, horizon, seed, by_gate, misses));
       };
       deeprt.push_back(by_policy("deeprt", {}));
+      published.push_back(by_policy("deeprt", {{"admission", 1}}));
       sedf.push_back(by_policy("sedf", {}));
       generators.push_back(by_policy("laxity", {{"search_nodes", 0}}));
       search.push_back(by_policy("laxity", {}, &laxity_misses));
@@ -141,6 +142,7 @@ Json first_refusals(const Scale& scale) {
     }
     table.push_back({{"workload", row.workload.name},
                      {"deeprt", deeprt},
+                     {"published", published},
                      {"sedf", sedf},
                      {"demand", demand},
                      {"gated", gated},

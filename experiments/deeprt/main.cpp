@@ -26,6 +26,7 @@ struct Part {
 constexpr Part kParts[] = {
     {"device", [](const Scale&) { return device_check(); }},
     {"comparison", &comparison},
+    {"comparison_variants", &comparison_variants},
     {"promises", &promises},
     {"imitator_errors", &imitator_errors},
     {"overruns", &overruns},

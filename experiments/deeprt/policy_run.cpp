@@ -58,7 +58,10 @@ SimulationOutput run(const RequestTrace& trace, const std::vector<std::size_t>& 
   }
   scenario.faults = spec.faults;
   const std::size_t slots = contender.is_concurrent ? trace.categories.size() : 1;
-  const SystemModel system = device(trace.categories, spec.time_factor, slots);
+  const SystemModel system =
+      spec.smaller_shapes.empty()
+          ? device(trace.categories, spec.time_factor, slots, trace.scaling)
+          : device_with_smaller_shapes(trace.categories, spec.smaller_shapes, spec.time_factor);
   const SlowdownTable slowdown = device_slowdown(trace.categories);
   SimulationOptions options;
   options.execution.mode = spec.mode;

@@ -25,6 +25,7 @@ struct RunSpec {
   std::uint64_t seed = 1;
   double jitter_share = 0;  ///< Of each period.
   std::vector<Fault> faults = {};
+  std::vector<Shape> smaller_shapes = {};  ///< What networks may fall back on; sequential contenders only.
 };
 
 /// What became of each frame of the requests in `chosen` (indices into trace.requests; one task each, in

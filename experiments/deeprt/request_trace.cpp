@@ -41,6 +41,18 @@ std::vector<Setting> paper_settings() {
           {"T1'", true, 300ms, 300ms}, {"T2'", true, 450ms, 450ms}, {"T3'", true, 600ms, 600ms}};
 }
 
+std::vector<Setting> variant_settings() {
+  std::vector<Setting> settings;
+  for (const bool is_small : {true, false}) {
+    for (std::size_t i = 0; i < 3; ++i) {
+      settings.push_back(paper_settings()[i]);
+      settings.back().is_small = is_small;
+      if (!is_small) settings.back().scaling = Scaling::kProportional;
+    }
+  }
+  return settings;
+}
+
 double time_factor(const Setting& setting) { return setting.is_tx2 ? kTx2OverRtx : 1; }
 
 Duration draw_gamma_time(Rng& rng, Duration mean) {
@@ -48,9 +60,14 @@ Duration draw_gamma_time(Rng& rng, Duration mean) {
   return std::max<Duration>(1ms, std::chrono::microseconds(std::llround(ms * 1e3)));
 }
 
-std::vector<CategorySpec> draw_categories(Rng& rng, bool is_tx2, std::size_t count) {
-  const std::vector<Shape> shapes = is_tx2 ? std::vector<Shape>{{360, 640}, {240, 352}, {224, 224}}
-                                           : std::vector<Shape>{{1080, 1920}, {480, 854}, {240, 352}};
+std::vector<Shape> shapes_of(const Setting& setting) {
+  if (setting.is_small) return {{224, 224}};
+  if (setting.is_tx2) return {{360, 640}, {240, 352}, {224, 224}};
+  return {{1080, 1920}, {480, 854}, {240, 352}};
+}
+
+std::vector<CategorySpec> draw_categories(Rng& rng, const Setting& setting, std::size_t count) {
+  const std::vector<Shape> shapes = shapes_of(setting);
   std::vector<CategorySpec> drawn;
   LAXITY_CHECK(count <= kNetworkCount * shapes.size());
   while (drawn.size() < count) {
@@ -67,7 +84,8 @@ RequestTrace make_trace(const Setting& setting, std::uint64_t seed, const Arriva
   const Rng root = Rng(seed).split(static_cast<std::uint64_t>(setting.mean_period.count()));
   Rng rng = root.split(setting.is_tx2 ? 1 : 0);
   RequestTrace trace;
-  trace.categories = draw_categories(rng, setting.is_tx2, kCategoriesPerTrace);
+  trace.scaling = setting.scaling;
+  trace.categories = draw_categories(rng, setting, kCategoriesPerTrace);
   const std::vector<double> counts = shapes.empty() ? synthetic_shape(rng) : shapes[seed % shapes.size()];
   double total = 0;
   for (const double count : counts) total += count;
@@ -79,8 +97,9 @@ RequestTrace make_trace(const Setting& setting, std::uint64_t seed, const Arriva
     request.arrival =
         std::chrono::microseconds(std::llround(draw_place(rng, counts, total) * 1.5 * mean_video / 1e3));
     request.category = static_cast<std::size_t>(rng.uniform(0, kCategoriesPerTrace - 1));
-    request.period = draw_gamma_time(rng, setting.mean_period);
-    request.deadline = draw_gamma_time(rng, setting.mean_deadline);
+    const auto time = [&](Duration mean) { return setting.is_constant ? mean : draw_gamma_time(rng, mean); };
+    request.period = time(setting.mean_period);
+    request.deadline = time(setting.mean_deadline);
     request.frames = frames_per_video;
     trace.requests.push_back(request);
   }

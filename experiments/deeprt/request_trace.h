@@ -23,9 +23,14 @@ struct Setting {
   bool is_tx2 = false;
   Duration mean_period{};
   Duration mean_deadline{};
+  bool is_small = false;  ///< All frames are 3x224x224, as in the paper's Table 1.
+  Scaling scaling = Scaling::kPixelsAsBatch;
+  bool is_constant = false;  ///< Period and deadline are the means.
 };
 /// T1, T2, T3 (desktop) and T1', T2', T3' (TX2).
 std::vector<Setting> paper_settings();
+/// T1, T2, T3 with frames of 3x224x224; then with the other rule for larger frames.
+std::vector<Setting> variant_settings();
 double time_factor(const Setting& setting);
 
 struct Request {
@@ -37,6 +42,7 @@ struct Request {
 };
 
 struct RequestTrace {
+  Scaling scaling = Scaling::kPixelsAsBatch;
   std::vector<CategorySpec> categories;
   std::vector<Request> requests;  ///< By arrival.
 };
@@ -48,8 +54,10 @@ using ArrivalShapes = std::vector<std::vector<double>>;
 RequestTrace make_trace(const Setting& setting, std::uint64_t seed, const ArrivalShapes& shapes,
                         std::uint64_t frames_per_video);
 
-/// `count` different categories of the desktop's or the TX2's shapes.
-std::vector<CategorySpec> draw_categories(Rng& rng, bool is_tx2, std::size_t count);
+/// The input shapes of the setting's machine.
+std::vector<Shape> shapes_of(const Setting& setting);
+/// `count` different categories of the setting's networks and shapes.
+std::vector<CategorySpec> draw_categories(Rng& rng, const Setting& setting, std::size_t count);
 
 /// Gamma(2, 5) scaled to `mean`, whole microseconds, at least 1 ms.
 Duration draw_gamma_time(Rng& rng, Duration mean);

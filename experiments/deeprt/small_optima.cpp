@@ -27,12 +27,12 @@ SystemModel rtx2080(Rng& rng) {
   return device(drawn, 1, 1);
 }
 SystemModel cpu(Rng&) { return linear_device(3, 4, 3, 8); }
-SystemModel weight_bound(Rng&) { return linear_device(2, 10, 0.3, 8); }
+SystemModel weight_bound(Rng&) { return linear_device(4, 10, 0.3, 8); }
 
 const Kind kKinds[] = {
     {"RTX 2080, 3 networks, 40 ms", 40ms, 40ms, &rtx2080},
     {"processor: E = 4 + 3n ms, 3 networks, 40 ms", 40ms, 40ms, &cpu},
-    {"weight-bound: E = 10 + 0.3n ms, 2 networks, 60 ms", 60ms, 50ms, &weight_bound},
+    {"weight-bound: E = 10 + 0.3n ms, 4 networks, 60 ms", 60ms, 40ms, &weight_bound},
 };
 
 }  // namespace

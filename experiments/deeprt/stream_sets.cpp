@@ -54,7 +54,8 @@ CandidateStream draw_stream(Rng& rng, const Workload& workload, const BatchTimes
     stream.deadline = share(workload.deadline_over_period);
     stream.jitter = share(workload.jitter_share);
     stream.phase = Duration(rng.uniform(0, stream.period.count() - 1));
-  } while (stream.deadline - stream.jitter < times(static_cast<CategoryIndex>(stream.category), 1));
+  } while (std::min(stream.deadline - stream.jitter, stream.deadline / 2) <
+           times(static_cast<CategoryIndex>(stream.category), 1));
   return stream;
 }
 

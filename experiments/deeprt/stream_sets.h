@@ -32,7 +32,8 @@ struct Workload {
   double jitter_share = 0.1;
 };
 
-/// One that somebody could serve, if it were alone: D - J >= E(1). Others say nothing about an admission.
+/// One that every policy could serve, were it alone: D - J >= E(1), and D / 2 >= E(1) for DeepRT's windows.
+/// Others say nothing about an admission.
 CandidateStream draw_stream(Rng& rng, const Workload& workload, const BatchTimes& times);
 
 /// Frames released before `horizon` of one candidate.

@@ -25,6 +25,9 @@ Json device_check();
 /// Section 6.2 and 6.4: deadline misses, overdue times, admitted requests and throughput, in all six
 /// settings.
 Json comparison(const Scale& scale);
+/// The same for T1 to T3 when all frames have the shape of the paper's table, and with the other rule for
+/// larger ones.
+Json comparison_variants(const Scale& scale);
 /// Where a nominal promise ends: misses of admitted frames when times or arrivals are not as predicted.
 Json promises(const Scale& scale);
 /// Section 6.5: predicted minus measured latency.

@@ -73,6 +73,8 @@ struct SettleJob {
   std::optional<Duration> slack;  ///< d - now; negative when late.
   bool is_last = true;            ///< False: a batch still runs with it; ForgetJob follows.
   std::optional<std::uint32_t> frame;  ///< Number in its stream: as sent, or as the scheduler gave it.
+  /// Of the answer, where the policy ran another variant than was asked for.
+  std::optional<std::uint32_t> variant;
   bool operator==(const SettleJob&) const = default;
 };
 /// A job settled earlier has left its batch: its buffers and slot may be reused.

@@ -2,8 +2,9 @@
 // latency objective, and is cut by a tenth when one does not. [Crankshaw et al., NSDI 2017, section 4.3; used
 // by MArk and, as baseline AIMD, by DeepRT]
 //
-// An instance of a network takes what waits, up to the current size, as soon as it is free; nothing waits for
-// company. Where the sources are silent, or differ, we choose:
+// An instance of a network takes what waits, up to the current size, as soon as it is free; with `wait_us` it
+// first waits so long for a full batch (Clipper's delayed batching). Where the sources are silent, or differ,
+// we choose:
 //   - The objective is the tightest relative deadline in the batch. Clipper compares it with the time that
 //     the batch took (`objective = 0`). Compared with the whole response time (`objective = 1`) queueing
 //     counts too, and an overloaded network is cut to batches of one, which overloads it more.
@@ -26,8 +27,8 @@ enum class Objective : std::uint8_t { kExecutionTime, kResponseTime };
 /// executors.
 class Aimd final : public Policy {
  public:
-  Aimd(std::int64_t cut_percent, Objective objective, std::int64_t instances_max)
-      : cut_percent_(cut_percent), objective_(objective), instances_(instances_max) {}
+  Aimd(std::int64_t cut_percent, Objective objective, Duration wait, std::int64_t instances_max)
+      : cut_percent_(cut_percent), objective_(objective), wait_(wait), instances_(instances_max) {}
 
   std::string_view name() const noexcept override { return "aimd"; }
   PolicyTraits traits() const noexcept override { return {false, false, false}; }
@@ -45,6 +46,7 @@ class Aimd final : public Policy {
     waiting_.push(job, {entry.job.release, entry.job.id}, index(books_->next_category(entry)));
   }
   void job_gone(JobIndex job, Instant) override { waiting_.erase(job); }
+  void shutdown_started(Instant) override { is_flushing_ = true; }
 
   void batch_finished(CategoryId category, ExecutorId executor, BatchStatus status, Duration execution_time,
                       Instant now) override {
@@ -62,18 +64,25 @@ class Aimd final : public Policy {
     }
   }
 
-  Decision decide(ExecutorId executor, Instant) override {
+  Decision decide(ExecutorId executor, Instant now) override {
     Decision decision;
     std::size_t chosen = waiting_.heap_count();
     for (std::size_t c = 0; c < waiting_.heap_count(); ++c) {
-      if (waiting_.empty(c) || !instances_.has_free(static_cast<CategoryId>(c))) continue;
-      if (chosen == waiting_.heap_count() || waiting_.top_key(c) < waiting_.top_key(chosen)) chosen = c;
+      const auto category = static_cast<CategoryId>(c);
+      if (waiting_.empty(c) || !instances_.has_free(category)) continue;
+      const Instant due = waiting_.top_key(c).release + wait_;
+      const bool is_later_stage = books_->system().catalog.categories[c].stage > 0;
+      if (due > now && !is_flushing_ && !is_later_stage && waiting_.size(c) < size_of(category)) {
+        if (!decision.wait_until || due < *decision.wait_until) decision.wait_until = due;
+      } else if (chosen == waiting_.heap_count() || waiting_.top_key(c) < waiting_.top_key(chosen)) {
+        chosen = c;
+      }
     }
     if (chosen == waiting_.heap_count()) return decision;
     decision.kind = Decision::Kind::kStart;
     const auto category = static_cast<CategoryId>(chosen);
     instances_.start(executor, category);
-    const auto size = static_cast<std::size_t>(std::min(sizes_[chosen], cap_of(category)));
+    const std::size_t size = size_of(category);
     Running batch;
     while (decision.jobs.size() < size && !waiting_.empty(chosen)) {
       const JobIndex job = waiting_.pop(chosen);
@@ -98,8 +107,14 @@ class Aimd final : public Policy {
 
   std::int64_t cap_of(CategoryId category) const { return books_->system().batch_size_max(category); }
 
+  std::size_t size_of(CategoryId category) const {
+    return static_cast<std::size_t>(std::min(sizes_[index(category)], cap_of(category)));
+  }
+
   const std::int64_t cut_percent_;
   const Objective objective_;
+  const Duration wait_;
+  bool is_flushing_ = false;
   ModelInstances instances_;
   const Books* books_ = nullptr;
   JobHeaps<ReleaseKey> waiting_;     // one heap per category
@@ -110,6 +125,7 @@ class Aimd final : public Policy {
 constexpr PolicyOption kOptions[] = {
     {"cut_percent", 10, 1, 99, "by how much the batch size is cut when a batch misses the objective"},
     {"objective", 0, 0, 1, "what must stay within the tightest deadline: 0 execution time, 1 response time"},
+    {"wait_us", 0, 0, 3'600'000'000, "wait so long for a full batch"},
     {"instances_max", static_cast<std::int64_t>(kInstancesMax), 1, static_cast<std::int64_t>(kInstancesMax),
      "batches of one network that may run at once"},
 };
@@ -123,9 +139,9 @@ BuiltinPolicy aimd_policy() {
            "Crankshaw et al., NSDI 2017 (Clipper); baseline of DeepRT, SEC 2021",
            "O(b log n + c e): batch b, n waiting, c categories, e executors", kOptions},
           [](const PolicyOptions& options) -> std::unique_ptr<Policy> {
-            return std::make_unique<Aimd>(option(options, "cut_percent"),
-                                          static_cast<Objective>(option(options, "objective")),
-                                          option(options, "instances_max"));
+            return std::make_unique<Aimd>(
+                option(options, "cut_percent"), static_cast<Objective>(option(options, "objective")),
+                std::chrono::microseconds(option(options, "wait_us")), option(options, "instances_max"));
           }};
 }
 

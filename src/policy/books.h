@@ -37,8 +37,9 @@ struct JobEntry {
   Instant ready_since;
   Duration queue_time{};
   Duration execution_time{};
-  std::optional<BatchId> batch;  ///< While running or zombie.
-  bool encoded = false;          ///< Still to be preprocessed.
+  std::optional<BatchId> batch;   ///< While running or zombie.
+  bool encoded = false;           ///< Still to be preprocessed.
+  bool is_other_variant = false;  ///< A policy has chosen another than was asked for.
 };
 
 struct ExecutorEntry {

@@ -12,6 +12,9 @@ constexpr PolicyOption kOptions[] = {
      "of streams: 0 accept all and promise nothing, 1 phases 1 and 2 as published, 2 repaired"},
     {"admission_frames_max", 100'000, 1'000, 10'000'000,
      "frames that one admission test plays at most; what comes later is tested again in time"},
+    {"adaptation", 1, 0, 2,
+     "a category that overruns its table: 0 runs on, 1 leaves optional stages out, 2 takes cheaper variants "
+     "too"},
     {"early_batching", 1, 0, 2,
      "idle executor takes an open window's frames: 0 never, 1 if no joint waits, 2 always"},
     {"best_effort_window_us", 1'000'000, 1, 3'600'000'000, "window of frames without a deadline"},
@@ -64,6 +67,9 @@ void DeepRtPolicy::attach(const Books& books) {
   pending_.reserve(kPendingMax + streams_max);
   answers_.reserve(kPendingMax + 2 * streams_max);
   leavers_.resize(lane_count);
+  std::vector<CategoryId> lane_stages;
+  for (std::size_t lane = 0; lane < lane_count; ++lane) lane_stages.push_back(first_stages_[row_of(lane)]);
+  adaptation_.emplace(system, options_.adaptation, lane_stages);
 }
 
 const Variant& DeepRtPolicy::variant_of(CategoryId category) const {
@@ -79,16 +85,16 @@ std::size_t DeepRtPolicy::cap_of(std::size_t lane) const {
   return cap;
 }
 
-/// Time of `size` frames from `stage` on to the last, none of which is decoded any more unless it is the
-/// first.
-Duration DeepRtPolicy::time_from(CategoryId category, std::uint32_t stage, std::uint32_t size) const {
+// Stages [stage, end) of the category's variant; frames are decoded in the first of all.
+Duration DeepRtPolicy::time_between(CategoryId category, std::uint32_t stage, std::uint32_t end,
+                                    std::uint32_t size) const {
   const SystemModel& system = books_->system();
   const Category& entry = system.catalog.categories[index(category)];
   const Variant& variant = variant_of(category);
   const bool decodes =
       system.catalog.models[index(entry.model)].has_preprocess && system.preprocesses_inline();
   Duration total{};
-  for (std::uint32_t k = stage; k < variant.stages.size(); ++k) {
+  for (std::uint32_t k = stage; k < end; ++k) {
     total += system.planned(variant.stages[k], size, decodes && k == 0 ? size : 0);
   }
   return total;
@@ -104,9 +110,11 @@ void DeepRtPolicy::make_times() {
     for (const CategoryId stage : variant_of(category).stages) {
       cap = std::min(cap, system.batch_size_max(stage));
     }
+    const auto stage_count = static_cast<std::uint32_t>(variant_of(category).stages.size());
     std::vector<Duration> row;
     for (std::uint32_t n = 1; n <= cap; ++n) {
-      row.push_back(std::max(time_from(category, 0, n) + system.table.overheads.wake_p99, Duration(1)));
+      const Duration time = time_between(category, 0, stage_count, n) + system.table.overheads.wake_p99;
+      row.push_back(std::max(time, Duration(1)));
     }
     times_.add_category(std::move(row));
   }
@@ -135,6 +143,7 @@ BuiltinPolicy deeprt_policy() {
         chosen.early = static_cast<DeepRtOptions::EarlyBatching>(option(options, "early_batching"));
         chosen.admission = static_cast<DeepRtOptions::Admission>(option(options, "admission"));
         chosen.admission_frames_max = static_cast<std::uint64_t>(option(options, "admission_frames_max"));
+        chosen.adaptation = static_cast<DeepRtAdaptation::Reach>(option(options, "adaptation"));
         chosen.best_effort_window = std::chrono::microseconds(option(options, "best_effort_window_us"));
         chosen.best_effort_period = std::chrono::microseconds(option(options, "best_effort_period_us"));
         chosen.best_effort_batch_size_max =

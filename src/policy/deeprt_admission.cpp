@@ -241,8 +241,9 @@ void DeepRtPolicy::take_snapshot(Instant now) {
     Instant free = now;
     if (executor.batch) {
       const Running& running = running_[e];
-      const std::uint32_t stage = system.catalog.categories[index(running.category)].stage;
-      free = std::max(now, executor.planned_finish) + time_from(running.category, stage + 1, running.size);
+      free = std::max(now, executor.planned_finish) +
+             time_between(running.category, stage_of(running.category) + 1, running.run.shape.stage_count,
+                          running.run.size);
     } else if (executor.segment) {
       free = std::max(now, executor.planned_finish);
     }
@@ -278,8 +279,10 @@ void DeepRtPolicy::take_snapshot(Instant now) {
     const WindowBatch& batch = batches_[i];
     const auto size = static_cast<std::uint32_t>(batch.size);
     const CategoryId category = books_->next_category(books_->entry(batch.first));
-    const std::uint32_t stage = system.catalog.categories[index(category)].stage;
-    load.waiting.push_back({batch.key, time_from(category, stage, size) + system.table.overheads.wake_p99});
+    const std::uint32_t end = batch.key.has_not_begun ? books_->stage_count(books_->entry(batch.first))
+                                                      : batch.run.shape.stage_count;
+    load.waiting.push_back(
+        {batch.key, time_between(category, stage_of(category), end, size) + system.table.overheads.wake_p99});
   }
 }
 
@@ -300,8 +303,13 @@ std::optional<std::uint64_t> DeepRtPolicy::request_plan(Instant now) {
   } else {
     w.question = DeepRtWorkshop::Question::kRetest;
     w.leavers.clear();
-    for (const auto& leaver : leavers_) {
-      if (leaver && windows_[leaver->lane].has_stream(leaver->window_id)) w.leavers.push_back(*leaver);
+    for (auto& leaver : leavers_) {
+      if (!leaver) continue;
+      if (windows_[leaver->lane].has_stream(leaver->window_id)) {
+        w.leavers.push_back(*leaver);
+      } else {
+        drop_leaver(leaver->lane);  // its contract has ended meanwhile
+      }
     }
     wants_retest_ = false;
     retest_at_ = now + kRetestPeriod;
@@ -391,14 +399,15 @@ void DeepRtPolicy::retest_ready(Instant now) {
         catch_up(leaver.lane, now, false);
         // A joint that has passed meanwhile opened a short window: what was tested has a longer one.
         const bool is_as_tested = windows_[leaver.lane].joint() == w.load.lanes[leaver.lane].windows.joint();
-        if (is_as_tested) {
-          drop_leaver(leaver.lane);
-        } else {
-          wants_retest_ = true;
-        }
+        if (is_as_tested) drop_leaver(leaver.lane);
       }
     }
     all_pass(now);
+    const bool has_leaver =
+        std::any_of(leavers_.begin(), leavers_.end(), [](const auto& leaver) { return leaver.has_value(); });
+    wants_retest_ = w.may_grow() && has_leaver && ++growth_tries_ < kTriesMax;
+    if (!wants_retest_) growth_tries_ = 0;
+    if (has_leaver) retest_at_ = std::min(retest_at_, now + kRetestPeriod);
     return;
   }
   tested_until_ = now;

@@ -68,9 +68,21 @@ void DeepRtPolicy::job_gone(JobIndex job, Instant) {
 }
 
 // All jobs that come back from the executor before the next such call belong to one batch.
-void DeepRtPolicy::batch_finished(CategoryId, ExecutorId, BatchStatus status, Duration, Instant) {
+void DeepRtPolicy::batch_finished(CategoryId category, ExecutorId executor, BatchStatus status,
+                                  Duration execution_time, Instant) {
   returning_ = kNoIndex;
+  returning_run_ = running_[index(executor)].run;
+  Run& run = returning_run_;
   if (status == BatchStatus::kTerminated) is_stale_ = true;  // an executor may be lost
+  if (status != BatchStatus::kSucceeded) return;
+  run.actual += execution_time;
+  if (stage_of(category) + 1 < run.shape.stage_count || class_of(run.lane) == Class::kBestEffort) return;
+  adaptation_->batch_done(run.lane, run.shape, run.size, run.encoded_count, run.actual);
+}
+
+// Called for the jobs of the batch that batch_finished has just told of.
+bool DeepRtPolicy::continue_to_next_stage(JobIndex job, Instant) {
+  return books_->entry(job).stages_done < returning_run_.shape.stage_count;
 }
 
 Decision DeepRtPolicy::review(Instant now, bool timer_fired) {
@@ -89,20 +101,36 @@ Decision DeepRtPolicy::review(Instant now, bool timer_fired) {
 
 Decision DeepRtPolicy::decide(ExecutorId executor, Instant now) {
   Decision decision;
+  Run run;
   if (!queue_.empty()) {
     if (queue_.top_key().has_not_begun && awaits_joint(now)) {
       decision.wait_until = now;
       return decision;
     }
-    start_queued(decision);
+    run = start_queued(decision);
   } else if (options_.early != DeepRtOptions::EarlyBatching::kNever) {
-    start_early(decision, now);
+    run = start_early(decision, now);
   }
-  if (decision.kind == Decision::Kind::kStart) {
-    running_[index(executor)] = {books_->next_category(books_->entry(decision.jobs[0])),
-                                 static_cast<std::uint32_t>(decision.jobs.size())};
+  if (decision.kind != Decision::Kind::kStart) return decision;
+  const JobEntry& first = books_->entry(decision.jobs[0]);
+  CategoryId category = books_->next_category(first);
+  if (first.stages_done == 0 && run.shape.variant != first.job.variant) {
+    decision.variant = run.shape.variant;
+    category = books_->system().catalog.model(first.job.model).variants[run.shape.variant].stages.front();
   }
+  running_[index(executor)] = {category, run};
   return decision;
+}
+
+// A batch that begins: what it is to run through.
+DeepRtPolicy::Run DeepRtPolicy::run_of(const Decision& decision, std::uint32_t lane) const {
+  Run run;
+  run.lane = lane;
+  run.size = static_cast<std::uint32_t>(decision.jobs.size());
+  run.shape = class_of(lane) == Class::kBestEffort ? adaptation_->full_shape(lane)
+                                                   : adaptation_->shape(lane, run.size);
+  for (const JobIndex job : decision.jobs) run.encoded_count += books_->entry(job).encoded ? 1 : 0;
+  return run;
 }
 
 // True: some window ends at this very instant, and frames may still come into it.
@@ -171,7 +199,7 @@ std::uint32_t DeepRtPolicy::open_batch(const WindowBatchKey& key) {
   LAXITY_CHECK(!free_batches_.empty());
   const std::uint32_t batch = free_batches_.back();
   free_batches_.pop_back();
-  batches_[batch] = {kNoIndex, kNoIndex, 0, key};
+  batches_[batch] = {kNoIndex, kNoIndex, 0, key, {}};
   queue_.push(batch, key);
   return batch;
 }
@@ -205,6 +233,7 @@ void DeepRtPolicy::rejoin(JobIndex job) {
     WindowBatchKey key = members_[job].key;
     key.has_not_begun = false;
     returning_ = open_batch(key);
+    batches_[returning_].run = returning_run_;
   }
   link(job, returning_);
 }
@@ -215,10 +244,11 @@ void DeepRtPolicy::begin(Decision& decision, JobIndex job, const WindowBatchKey&
   decision.jobs.push_back(job);
 }
 
-void DeepRtPolicy::start_queued(Decision& decision) {
+DeepRtPolicy::Run DeepRtPolicy::start_queued(Decision& decision) {
   decision.kind = Decision::Kind::kStart;
   const std::uint32_t batch = queue_.top();
   const WindowBatchKey key = batches_[batch].key;
+  const Run run = batches_[batch].run;
   // Less than the batch only if a new table has a lower cap than the one it was formed with.
   const CategoryId category = books_->next_category(books_->entry(batches_[batch].first));
   const std::size_t size =
@@ -228,6 +258,7 @@ void DeepRtPolicy::start_queued(Decision& decision) {
     unlink(job);
     begin(decision, job, key);
   }
+  return key.has_not_begun ? run_of(decision, key.lane) : run;
 }
 
 Instant DeepRtPolicy::batch_deadline(std::size_t lane, Instant now) const {
@@ -235,17 +266,17 @@ Instant DeepRtPolicy::batch_deadline(std::size_t lane, Instant now) const {
 }
 
 // Frames of the window, and of those that wait outside.
-void DeepRtPolicy::start_early(Decision& decision, Instant now) {
+DeepRtPolicy::Run DeepRtPolicy::start_early(Decision& decision, Instant now) {
   std::optional<std::size_t> chosen;
   for (std::size_t lane = 0; lane < windows_.size(); ++lane) {
     if (frames_.empty(lane) && frames_.empty(backlog(lane))) continue;
     if (!chosen || batch_deadline(lane, now) < batch_deadline(*chosen, now)) chosen = lane;
   }
-  if (!chosen) return;
+  if (!chosen) return {};
   const std::size_t lane = *chosen;
   const std::size_t size = std::min(cap_of(lane), frames_.size(lane) + frames_.size(backlog(lane)));
   const Duration time = times_(row_of(lane), static_cast<std::uint32_t>(size));
-  if (options_.early == DeepRtOptions::EarlyBatching::kGated && now + time > next_joint(now)) return;
+  if (options_.early == DeepRtOptions::EarlyBatching::kGated && now + time > next_joint(now)) return {};
   decision.kind = Decision::Kind::kStart;
   const WindowBatchKey key{true, batch_deadline(lane, now), now, static_cast<std::uint32_t>(lane),
                            ++sequence_};
@@ -253,6 +284,7 @@ void DeepRtPolicy::start_early(Decision& decision, Instant now) {
     begin(decision, frames_.pop(frames_.empty(lane) ? backlog(lane) : lane), key);
   }
   renew_event(lane);
+  return run_of(decision, key.lane);
 }
 
 // The next instant at which some category with deadlines may release a batch.

@@ -21,6 +21,9 @@
 //   - Frames without a deadline (the paper's non-real-time class) enter a large window one by one, a period
 //     apart, however fast they come; the others wait outside. So their deadlines are late, and what a frame
 //     with a deadline may be blocked by is small. An idle executor may take them early, behind the same gate.
+//   - A category that overruns its table runs smaller for a while (policy/deeprt_adaptation.h): fewer
+//     optional stages, and cheaper variants if `adaptation = 2`. Its frames keep windows and batches of their
+//     own.
 //   - When the stream leaves that sets W, W grows only after a test without it has passed, at the next joint.
 //
 // Every frame runs, late ones are answered late, as in the paper. Where the guarantee ends, which is nominal:
@@ -37,6 +40,7 @@
 #include "analysis/batch_times.h"
 #include "analysis/batch_windows.h"
 #include "analysis/window_batches.h"
+#include "policy/deeprt_adaptation.h"
 #include "policy/deeprt_workshop.h"
 #include "policy/job_heaps.h"
 #include "policy/job_queue.h"
@@ -50,6 +54,7 @@ struct DeepRtOptions {
   EarlyBatching early = EarlyBatching::kGated;
   Admission admission = Admission::kRepaired;
   std::uint64_t admission_frames_max = 100'000;
+  DeepRtAdaptation::Reach adaptation = DeepRtAdaptation::Reach::kStages;
   Duration best_effort_window = 1s;
   Duration best_effort_period = 20ms;
   std::size_t best_effort_batch_size_max = 1;
@@ -68,10 +73,12 @@ class DeepRtPolicy final : public Policy {
   void attach(const Books& books) override;
   void job_ready(JobIndex job, Instant now) override;
   void job_gone(JobIndex job, Instant now) override;
-  void batch_finished(CategoryId, ExecutorId executor, BatchStatus status, Duration, Instant now) override;
+  void batch_finished(CategoryId category, ExecutorId executor, BatchStatus status, Duration execution_time,
+                      Instant now) override;
   Decision review(Instant now, bool timer_fired) override;
   Decision decide(ExecutorId executor, Instant now) override;
   void tables_changed(Instant now) override;
+  bool continue_to_next_stage(JobIndex job, Instant now) override;
 
   std::optional<AnswerTask> answer_task(const Task& task, Instant now) override;
   std::optional<AnswerTask> later_answer(Instant now) override;
@@ -117,16 +124,25 @@ class DeepRtPolicy final : public Policy {
     JobIndex next = kNoIndex;
     JobIndex previous = kNoIndex;
   };
+  /// What a batch has run through, from its first stage on.
+  struct Run {
+    std::uint32_t lane = 0;
+    DeepRtAdaptation::Shape shape;
+    std::uint32_t size = 0;
+    std::uint32_t encoded_count = 0;
+    Duration actual{};
+  };
   struct WindowBatch {
     JobIndex first = kNoIndex;
     JobIndex last = kNoIndex;
     std::size_t size = 0;
     WindowBatchKey key;
+    Run run;  // once it has begun
   };
   /// What an executor runs.
   struct Running {
     CategoryId category{};
-    std::uint32_t size = 0;
+    Run run;
   };
   struct Stream {
     enum class State : std::uint8_t { kFree, kAsked, kAdmitted };
@@ -147,7 +163,11 @@ class DeepRtPolicy final : public Policy {
   CategoryIndex row_of(std::size_t lane) const { return static_cast<CategoryIndex>(lane / kClassCount); }
   const Variant& variant_of(CategoryId category) const;
   std::size_t cap_of(std::size_t lane) const;
-  Duration time_from(CategoryId category, std::uint32_t stage, std::uint32_t size) const;
+  Duration time_between(CategoryId category, std::uint32_t stage, std::uint32_t end,
+                        std::uint32_t size) const;
+  std::uint32_t stage_of(CategoryId category) const {
+    return books_->system().catalog.categories[index(category)].stage;
+  }
 
   // Windows and batches.
   std::uint32_t lane_of(const JobEntry& entry, Instant now);
@@ -162,8 +182,9 @@ class DeepRtPolicy final : public Policy {
   void unlink(JobIndex job);
   void rejoin(JobIndex job);
   void begin(Decision& decision, JobIndex job, const WindowBatchKey& key);
-  void start_queued(Decision& decision);
-  void start_early(Decision& decision, Instant now);
+  Run run_of(const Decision& decision, std::uint32_t lane) const;
+  Run start_queued(Decision& decision);
+  Run start_early(Decision& decision, Instant now);
   Instant batch_deadline(std::size_t lane, Instant now) const;
   Instant next_joint(Instant now);
 
@@ -201,9 +222,10 @@ class DeepRtPolicy final : public Policy {
   JobQueue<WindowBatchKey> queue_;        // slots are batches: closed windows that wait for an executor
   std::vector<WindowBatch> batches_;
   std::vector<std::uint32_t> free_batches_;
-  std::vector<Member> members_;   // per job slot
-  std::vector<Running> running_;  // per executor
-  std::uint32_t returning_ = kNoIndex;
+  std::vector<Member> members_;         // per job slot
+  std::vector<Running> running_;        // per executor
+  std::uint32_t returning_ = kNoIndex;  // the batch of the jobs that come back
+  Run returning_run_;
   std::uint64_t sequence_ = 0;
   std::optional<Instant> fired_at_;
 
@@ -222,9 +244,11 @@ class DeepRtPolicy final : public Policy {
   bool is_stale_ = false;  // more has changed than the verdict can bear
   bool times_are_new_ = true;
   int tries_ = 0;
+  int growth_tries_ = 0;
   Duration lead_{};  // the candidate's first frames are left out for so long: the verdict takes time
   std::optional<TaskId> candidate_;
   std::optional<DeepRtWorkshop> work_;
+  std::optional<DeepRtAdaptation> adaptation_;
 };
 
 }  // namespace laxity

@@ -77,10 +77,13 @@ class Edf final : public Policy {
     Instant finish = now + system.planned(category, 1, encoded_count);
     while (decision.jobs.size() < cap && !waiting_.empty(category)) {
       const JobIndex next = waiting_.top(category);
-      if (books_->entry(next).encoded) ++encoded_count;
+      const std::uint32_t encoded = books_->entry(next).encoded ? 1 : 0;
+      encoded_count += encoded;
       const auto size = static_cast<std::uint32_t>(decision.jobs.size() + 1);
       const Instant longer = now + system.planned(category, size, encoded_count);
       if (longer > in_time) return;
+      // Sharing has to be cheaper than a batch of its own: else it only delays the more urgent.
+      if (longer >= finish + system.planned(category, 1, encoded)) return;
       if (elsewhere && finish <= elsewhere->latest_start && longer > elsewhere->latest_start) return;
       waiting_.erase(next);
       decision.jobs.push_back(next);
@@ -94,7 +97,7 @@ class Edf final : public Policy {
 };
 
 constexpr PolicyOption kOptions[] = {
-    {"batch_size_max", 1, 1, static_cast<std::int64_t>(kBatchSizeMax),
+    {"batch_size_max", 8, 1, static_cast<std::int64_t>(kBatchSizeMax),
      "largest batch to form, while its most urgent job still meets its deadline"},
 };
 

@@ -42,6 +42,9 @@ struct Decision {
   FixedVector<JobIndex, kBatchSizeMax> jobs;
   Reason reason = Reason::kNone;
   std::optional<Instant> wait_until;
+  /// kStart of jobs that have finished no stage: run them at this variant of their model, now and in their
+  /// later stages. None: at the one they have.
+  std::optional<std::uint32_t> variant;
 };
 
 class BatchTimes;

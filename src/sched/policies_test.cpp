@@ -51,6 +51,8 @@ TEST_P(Schedules, AreAsStated) {
   EXPECT_EQ(driver.settled.size(), driver.released.size());
 }
 
+const PolicyOptions kOneAtATime = {{"batch_size_max", 1}};
+
 // One row a situation: as a table.
 // clang-format off
 INSTANTIATE_TEST_SUITE_P(Fifo, Schedules, testing::Values(
@@ -60,21 +62,23 @@ INSTANTIATE_TEST_SUITE_P(Fifo, Schedules, testing::Values(
         {frame(0, 0ms, 90ms), frame(0, 0ms, 90ms)}, "0:0 2000:0 4000:1 6000:1"}));
 
 INSTANTIATE_TEST_SUITE_P(Edf, Schedules, testing::Values(
-    Row{"earliest deadline first", "edf", {}, {model(5ms)},
+    Row{"earliest deadline first", "edf", kOneAtATime, {model(5ms)},
         {frame(0, 0ms, 90ms), frame(0, 1ms, 50ms), frame(0, 2ms, 12ms)}, "0:0 5000:2 10000:1"},
-    Row{"equal deadlines by release, then id", "edf", {}, {model(5ms)},
+    Row{"equal deadlines by release, then id", "edf", kOneAtATime, {model(5ms)},
         {frame(0, 0ms, 90ms), frame(0, 2ms, 50ms), frame(0, 1ms, 50ms), frame(0, 1ms, 50ms)},
         "0:0 5000:1 10000:2 15000:3"},
-    Row{"best effort last, by priority, then release", "edf", {}, {model(5ms)},
+    Row{"best effort last, by priority, then release", "edf", kOneAtATime, {model(5ms)},
         {frame(0, 0ms, 90ms), best_effort(0, 1ms, 2), best_effort(0, 2ms, 1), best_effort(0, 3ms, 1),
          frame(0, 4ms, 90ms)},
         "0:0 5000:4 10000:2 15000:3 20000:1"},
-    Row{"hopeless firm jobs take no time", "edf", {}, {model(5ms)},
+    Row{"hopeless firm jobs take no time", "edf", kOneAtATime, {model(5ms)},
         {frame(0, 0ms, 90ms), frame(0, 1ms, 9ms), frame(0, 2ms, 60ms)}, "0:0 5000:2"},
-    Row{"late soft jobs go behind those that still can, before best effort", "edf", {}, {model(5ms)},
+    Row{"late soft jobs go behind those that still can, before best effort", "edf", kOneAtATime, {model(5ms)},
         {frame(0, 0ms, 90ms), soft(0, 1ms, 9ms), best_effort(0, 1ms), frame(0, 2ms, 60ms)},
         "0:0 5000:3 10000:1 15000:2"},
-    Row{"one job a batch unless asked", "edf", {}, {model(5ms)},
+    Row{"one job a batch if asked", "edf", kOneAtATime, {model(5ms)},
+        {frame(0, 0ms, 90ms), frame(0, 1ms, 90ms), frame(0, 1ms, 90ms)}, "0:0 5000:1 10000:2"},
+    Row{"nor where sharing saves nothing", "edf", {}, {model(5ms, 5ms)},
         {frame(0, 0ms, 90ms), frame(0, 1ms, 90ms), frame(0, 1ms, 90ms)}, "0:0 5000:1 10000:2"},
     Row{"a batch grows in order of deadline", "edf", {{"batch_size_max", 3}}, {model(5ms)},
         {frame(0, 0ms, 90ms), frame(0, 1ms, 80ms), frame(0, 1ms, 70ms), frame(0, 1ms, 60ms),
@@ -92,7 +96,7 @@ INSTANTIATE_TEST_SUITE_P(Edf, Schedules, testing::Values(
         {frame(0, 0ms, 90ms), frame(0, 1ms, 12ms), frame(0, 1ms, 60ms), frame(0, 1ms, 60ms),
          frame(1, 1ms, 14ms)},
         "0:0 5000:1+2+3"},
-    Row{"an optional stage that cannot finish in time is not begun", "edf", {}, {{{2ms, 4ms}}},
+    Row{"an optional stage that cannot finish in time is not begun", "edf", kOneAtATime, {{{2ms, 4ms}}},
         {frame(0, 0ms, 5ms), frame(0, 0ms, 30ms)}, "0:0 2000:1 4000:1"},
     Row{"the network's cap holds", "edf", {{"batch_size_max", 8}}, {model(5ms, 1ms, 2)},
         {frame(0, 0ms, 90ms), frame(0, 1ms, 80ms), frame(0, 1ms, 80ms), frame(0, 1ms, 80ms)},

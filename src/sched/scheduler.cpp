@@ -80,6 +80,7 @@ class Scheduler::State {
   void settle_unrunnable();
   void give_up(const Decision& decision);
   void start_segments();
+  void change_variant(JobIndex i, std::uint32_t variant);
   void start_batch(ExecutorId id, const Decision& decision);
   void ask_policy(bool timer_fired);
   std::optional<Instant> review(bool timer_fired);
@@ -391,6 +392,7 @@ void Scheduler::State::settle(JobIndex i, Outcome outcome, Reason reason) {
   answer.execution_time = entry.execution_time;
   answer.batch_size = entry.last_batch_size;
   if (entry.job.absolute_deadline) answer.slack = *entry.job.absolute_deadline - now;
+  if (entry.is_other_variant && is_answered) answer.variant = entry.job.variant;
   answer.is_last = !in_batch && !in_segment;
   answer.frame = entry.job.frame;
   commands->push(answer);
@@ -523,10 +525,22 @@ void Scheduler::State::start_segments() {
   }
 }
 
+void Scheduler::State::change_variant(JobIndex i, std::uint32_t variant) {
+  LAXITY_CHECK(i < books.capacity());
+  JobEntry& entry = books.job(i);
+  LAXITY_CHECK(entry.stages_done == 0);
+  LAXITY_CHECK(variant < books.system().catalog.models[index(entry.job.model)].variants.size());
+  entry.is_other_variant = entry.is_other_variant || entry.job.variant != variant;
+  entry.job.variant = variant;
+}
+
 void Scheduler::State::start_batch(ExecutorId id, const Decision& decision) {
   const std::size_t count = decision.jobs.size();
   LAXITY_CHECK(count > 0 && decision.jobs[0] < books.capacity());
   LAXITY_CHECK(books.job(decision.jobs[0]).state == JobState::kReady);
+  if (decision.variant) {
+    for (const JobIndex i : decision.jobs) change_variant(i, *decision.variant);
+  }
   const CategoryId category = books.next_category(books.job(decision.jobs[0]));
   LAXITY_CHECK(count <= books.system().batch_size_max(category));
   const auto batch = static_cast<BatchId>(++last_batch);

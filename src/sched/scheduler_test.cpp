@@ -297,7 +297,7 @@ Job encoded(Duration release, Duration deadline) {
 }
 
 TEST(Scheduler, SegmentsRunOnTheirOwnExecutorInOrderOfDeadline) {
-  TinyDriver driver(with_segment_executor(), policy("edf"));
+  TinyDriver driver(with_segment_executor(), policy("edf", {{"batch_size_max", 1}}));
   driver.release(encoded(0ms, 90ms));
   driver.release(encoded(0ms, 80ms));
   driver.release(encoded(0ms, 20ms));

@@ -222,7 +222,8 @@ void append_parameters(std::string& out, const ModelCodec& codec, const InferReq
   out += ",\"parameters\":{\"outcome\":\"";
   out += name(worst);
   out += "\",\"variant\":";
-  append_json_string(out, codec.model().variants[request.variant].name);
+  const std::uint32_t variant = settled.front().variant.value_or(request.variant);
+  append_json_string(out, codec.model().variants[variant].name);
   append_per_job(out, "exit", settled.size(), [&](std::size_t job) {
     append_json_number(out, settled[job].exit_count > 0 ? settled[job].exit_count - 1 : 0U);
   });

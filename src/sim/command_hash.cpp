@@ -57,6 +57,7 @@ void CommandHash::fold(const SettleJob& c) noexcept {
   word(bits(c.slack.value_or(Duration::max())));
   word(c.is_last);
   if (c.frame) word(*c.frame);
+  if (c.variant) word(std::uint64_t{*c.variant} + (std::uint64_t{1} << 32));  // never a frame's number
 }
 void CommandHash::fold(const ForgetJob& c) noexcept { word(bits_of(c.job)); }
 void CommandHash::fold(const SetTimer& c) noexcept { word(bits(c.at.since_start())); }

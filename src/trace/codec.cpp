@@ -222,6 +222,7 @@ struct CommandWriter {
     w.optional("slack_ns", c.slack);
     w.field("is_last", c.is_last);
     w.optional("frame", c.frame);
+    w.optional("variant", c.variant);
   }
   void operator()(const ForgetJob& c) const {
     w.word("kind", "forget_job");
@@ -543,6 +544,7 @@ Command settle_job(Reader& r) {
   if (r.has("slack_ns")) c.slack = r.duration("slack_ns");
   c.is_last = r.boolean("is_last");
   if (r.has("frame")) c.frame = r.integer<std::uint32_t>("frame");
+  if (r.has("variant")) c.variant = r.integer<std::uint32_t>("variant");
   return c;
 }
 
