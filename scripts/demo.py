@@ -164,17 +164,17 @@ def streams_of(run):
 
 
 def offer_of(stream):
-    """What the stream took instead: "30 ms", "every 40 ms"; none: no offer, or none that was admitted."""
+    """What the stream took instead: "deadline 30 ms", "period 40 ms"; none: no offer that was admitted."""
     if not stream["tasks_admitted"]:
         return None
     for offer in stream["admission"]["would_admit"]:
         if "deadline_ms" in offer:
-            return f"{offer['deadline_ms']:.0f} ms"
-        return f"every {offer['period_ms']:.1f} ms"
+            return f"deadline {offer['deadline_ms']:.0f} ms"
+        return f"period {offer['period_ms']:.0f} ms"
     return None
 
 
-PROMISE_COLUMNS = "{:8}{:>7}{:>10}{:>10}{:>16}{:>10}{:>8}{:>9}{:>9}{:>9}{:>16}"
+PROMISE_COLUMNS = "{:8}{:>7}{:>10}{:>10}{:>18}{:>10}{:>8}{:>9}{:>9}{:>9}{:>16}"
 
 
 def promise_table(runs):
@@ -212,7 +212,7 @@ def promise_meaning(runs):
             continue
         if refused:
             offer = offer_of(refused[0])
-            text += ", refused the next one" + (f", which took {offer} instead" if offer else "")
+            text += ", refused the next one" + (f", which took a {offer} instead" if offer else "")
         lines.append(f"{text};\nof {promised} frames promised, {kept} came in time beside {FLOOD_CLIENTS} "
                      "best-effort clients.")
     return "\n".join(lines)
