@@ -35,9 +35,9 @@ struct LatestStartKey {
 class UrgencyQueue {
  public:
   /// `by_category`: false when nobody asks what waits in one category: then there is one queue to keep.
-  /// `optional_last`: further stages of jobs that have an answer go behind jobs that have none. `answer_guard`: a
-  /// job that has an answer waits for its next stage until so long before that stage's last chance, no longer:
-  /// a timer that wakes late must not turn an answer that is there into a miss.
+  /// `optional_last`: further stages of jobs that have an answer go behind jobs that have none.
+  /// `answer_guard`: a job that has an answer waits for its next stage until so long before that stage's last
+  /// chance, no longer: a timer that wakes late must not turn an answer that is there into a miss.
   void attach(const Books& books, bool by_category, bool optional_last,
               Duration answer_guard = Duration::zero()) {
     books_ = &books;
