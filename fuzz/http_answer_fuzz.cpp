@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "load/http_reader.h"
 #include "load/infer_codec.h"
+#include "load/stream_codec.h"
 
 namespace {
 
@@ -34,6 +35,11 @@ Seen read(std::string_view bytes, std::size_t piece_size_max) {
       LAXITY_CHECK(reader.body().size() <= kBodySizeMax);
       (void)laxity::read_infer_answer(reader.status(), reader.json(), reader.binary());
       (void)laxity::read_model_metadata(reader.json());
+      if (const auto reply = laxity::read_stream_reply(reader.status(), reader.json()); reply) {
+        LAXITY_CHECK(reply->stream.size() <= laxity::kStreamNameMax);
+        LAXITY_CHECK(reply->is_admitted != reply->stream.empty());
+      }
+      (void)laxity::read_stream_tally(reader.json());
       seen.statuses.push_back(reader.status());
       seen.bodies.emplace_back(reader.body());
       state = reader.next();

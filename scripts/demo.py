@@ -164,17 +164,17 @@ def streams_of(run):
 
 
 def offer_of(stream):
-    """What the stream took instead: "30 ms", "every 40 ms"; none: no offer, or none that was admitted."""
+    """What the stream took instead: "deadline 30 ms", "period 40 ms"; none: no offer that was admitted."""
     if not stream["tasks_admitted"]:
         return None
     for offer in stream["admission"]["would_admit"]:
         if "deadline_ms" in offer:
-            return f"{offer['deadline_ms']:.0f} ms"
-        return f"every {offer['period_ms']:.1f} ms"
+            return f"deadline {offer['deadline_ms']:.0f} ms"
+        return f"period {offer['period_ms']:.0f} ms"
     return None
 
 
-PROMISE_COLUMNS = "{:8}{:>7}{:>10}{:>10}{:>16}{:>10}{:>8}{:>9}{:>9}{:>9}{:>16}"
+PROMISE_COLUMNS = "{:8}{:>7}{:>10}{:>10}{:>18}{:>10}{:>8}{:>9}{:>9}{:>9}{:>16}"
 
 
 def promise_table(runs):
@@ -185,7 +185,7 @@ def promise_table(runs):
         refused = [s for s in streams if s["admission"]["refusal"]]
         admitted = [s for s in streams if s["tasks_admitted"]]
         promised, kept = run["totals"]["promised"], run["totals"]["kept"]
-        worst = [s["response_ms"] for s in admitted]
+        worst = [s["response_ms"] for s in admitted if not s["admission"]["refusal"]]
         flood = run["tasks"][-1]
         rows.append(PROMISE_COLUMNS.format(
             run["policy"], len(streams), len(streams) - len(refused),
@@ -211,10 +211,15 @@ def promise_meaning(runs):
             lines.append(f"{run['policy']} took {len(streams)} cameras and promised nothing.")
             continue
         if refused:
+            text += ", refused the next one"
             offer = offer_of(refused[0])
-            text += ", refused the next one" + (f", which took {offer} instead" if offer else "")
+            if offer:
+                text += f", which took a {offer.replace(' ', ' of ', 1)} instead"
         lines.append(f"{text};\nof {promised} frames promised, {kept} came in time beside {FLOOD_CLIENTS} "
                      "best-effort clients.")
+    if any(run["totals"]["promised"] > run["totals"]["kept"] for run in runs):
+        lines.append("A promised frame is missed when a batch takes longer than the table's p99 or a thread\n"
+                     "wakes late; `laxity serve --trace` names each.")
     return "\n".join(lines)
 
 

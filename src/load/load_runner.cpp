@@ -19,7 +19,7 @@ constexpr Duration kControlPatience = 10s;  // for metadata; a server that loads
 constexpr Duration kSendLagWarning = 1ms;   // at p99: beyond it the run measured the client
 // For one stream, its counter-offer and its second question included. A stream that takes longer begins
 // later.
-constexpr Duration kOpeningTime = 60ms;
+constexpr Duration kOpeningTime = 15ms;
 constexpr std::size_t kRandomBytesMax = 8 << 20;  // of random tensors per model
 
 Result<HttpAnswer> get(const Endpoint& endpoint, const std::string& path) {

@@ -60,9 +60,12 @@ Result<OpenedStream> StreamOpener::open(const TaskSpec& asked, Duration duration
   // What was offered is asked for a little later, when the server may be fuller: then what it offers next is.
   for (int taken = 0; !reply->is_admitted; ++taken) {
     verdict.refusal = reply->reason;
-    verdict.deadline_offer.reset();
-    if (reply->deadline_offer) verdict.deadline_offer = *reply->deadline_offer + margin_;
-    verdict.period_offer = reply->period_offer;
+    // An offer that gives no more time than was asked for is none, whatever the server means by it.
+    const bool is_later =
+        reply->deadline_offer && *reply->deadline_offer + margin_ > opened.spec.deadline->minimum;
+    const bool is_slower = reply->period_offer && *reply->period_offer > opened.spec.period;
+    verdict.deadline_offer = is_later ? std::optional(*reply->deadline_offer + margin_) : std::nullopt;
+    verdict.period_offer = is_slower ? reply->period_offer : std::nullopt;
     if (asked.on_refusal != OnRefusal::kTakeOffer || taken == kOffersTakenMax ||
         !take_offer(opened.spec, verdict.deadline_offer, verdict.period_offer)) {
       break;

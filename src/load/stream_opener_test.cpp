@@ -219,6 +219,18 @@ TEST(StreamLoad, AskingMayStopAtTheFirstRefusal) {
   EXPECT_EQ(report.run.verdicts[1].answer, TaskAnswer::kNotAsked);
 }
 
+// A server that offers what was asked for, or less, is not asked again.
+TEST(StreamLoad, AnOfferThatIsNoneIsNotTaken) {
+  StreamServer server;
+  server.refuse_with(
+      503, R"({"reason":"admission_plan","would_admit":[{"deadline_ms":0.000001},{"period_ms":5}]})");
+  const LoadReport report = loaded(server, scenario_of("on_refusal = \"take-offer\"\n"));
+  EXPECT_EQ(server.wishes().size(), 2U);
+  EXPECT_EQ(count(report, Outcome::kRejected), 40U);
+  EXPECT_FALSE(report.run.verdicts[0].deadline_offer.has_value());
+  EXPECT_FALSE(report.run.verdicts[0].period_offer.has_value());
+}
+
 // A stream that is answered after its first frames were due begins with the next one.
 TEST(StreamOpener, PassedFramesAreSkipped) {
   const StreamServer server;

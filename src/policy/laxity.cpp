@@ -15,6 +15,8 @@ constexpr PolicyOption kOptions[] = {
     {"extension_period_us", 500'000, 10'000, 10'000'000, "how long to wait between two extensions"},
     {"margin_ppm", 50'000, 0, 1'000'000,
      "by how much longer times an endless stream must be borne when admitted"},
+    {"answer_guard_us", 1'000, 0, 1'000'000,
+     "an answer that there is leaves so long before the last chance of a deeper one: timers wake late"},
     {"search_nodes", 5'000, 0, 16'000, "nodes of the search for a plan when the generators find none"},
 };
 
@@ -24,7 +26,7 @@ void LaxityPolicy::attach(const Books& books) {
   books_ = &books;
   const SystemModel& system = books.system();
   const std::size_t frames_max = system.limits.plan_frames_max;
-  gap_.attach(books, true, true);
+  gap_.attach(books, true, true, options_.answer_guard);
   streams_.resize(system.limits.streams_max);
   places_.resize(books.capacity());
   pending_.reserve(kPendingMax + system.limits.streams_max);
@@ -92,7 +94,8 @@ BuiltinPolicy laxity_policy() {
             };
             return std::make_unique<LaxityPolicy>(LaxityOptions{
                 time("horizon_us"), time("lookahead_us"), time("extension_period_us"),
-                option(options, "margin_ppm"), static_cast<std::uint64_t>(option(options, "search_nodes"))});
+                option(options, "margin_ppm"), static_cast<std::uint64_t>(option(options, "search_nodes")),
+                time("answer_guard_us")});
           }};
 }
 

@@ -43,6 +43,7 @@ struct LaxityOptions {
   Duration extension_period;  // and no sooner than this after the last try
   std::int64_t margin_ppm;
   std::uint64_t search_nodes;
+  Duration answer_guard;  // urgency_queue.h
 };
 
 /// One decision: O(b log n + c + kLookAhead): batch b, n waiting jobs, c categories. An arrival finds its

@@ -36,10 +36,14 @@ class UrgencyQueue {
  public:
   /// `by_category`: false when nobody asks what waits in one category: then there is one queue to keep.
   /// `optional_last`: further stages of jobs that have an answer go behind jobs that have none.
-  void attach(const Books& books, bool by_category, bool optional_last) {
+  /// `answer_guard`: a job that has an answer waits for its next stage until so long before that stage's last
+  /// chance, no longer: a timer that wakes late must not turn an answer that is there into a miss.
+  void attach(const Books& books, bool by_category, bool optional_last,
+              Duration answer_guard = Duration::zero()) {
     books_ = &books;
     by_category_ = by_category;
     optional_last_ = optional_last;
+    answer_guard_ = answer_guard;
     const std::size_t category_count = by_category ? books.system().catalog.categories.size() : 1;
     waiting_ = CategoryQueues<UrgencyKey>(books.capacity(), category_count);
     latest_starts_ = CategoryQueues<LatestStartKey>(books.capacity(), category_count);
@@ -119,8 +123,11 @@ class UrgencyQueue {
   /// When the job has to start, alone, to have its mandatory stages done in time; with those done, its next
   /// stage.
   Instant latest_start(const JobEntry& entry) const {
-    const std::uint32_t up_to = std::max(books_->mandatory_count(entry), entry.stages_done + 1);
-    return deadline(entry.job) - books_->system().table.overheads.reply_p99 - books_->remaining(entry, up_to);
+    const std::uint32_t mandatory = books_->mandatory_count(entry);
+    const std::uint32_t up_to = std::max(mandatory, entry.stages_done + 1);
+    const Duration guard = entry.stages_done >= mandatory ? answer_guard_ : Duration::zero();
+    return deadline(entry.job) - books_->system().table.overheads.reply_p99 -
+           books_->remaining(entry, up_to) - guard;
   }
 
  private:
@@ -136,6 +143,7 @@ class UrgencyQueue {
   const Books* books_ = nullptr;
   bool by_category_ = true;
   bool optional_last_ = false;
+  Duration answer_guard_{};
   CategoryQueues<UrgencyKey> waiting_;
   CategoryQueues<LatestStartKey> latest_starts_;  // jobs that can still be on time
 };
