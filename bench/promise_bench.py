@@ -3,9 +3,9 @@
 
     bench/promise_bench.py [--laxity build/release/bin/laxity] [--minutes 10] [--policy laxity] [--seed 1]
 
-The demo's cameras ask until one is refused; 32 clients without deadline take what is left. The server records a
-trace, and each promised frame that was late is put down to what the trace shows: a batch that took longer than
-its table, or a timer that fired later than the measured wake-up.
+The demo's cameras ask until one is refused; 32 clients without deadline take what is left. The server records
+a trace, and each promised frame that was late is put down to what the trace shows: a batch that took longer
+than its table, or a timer that fired later than the measured wake-up.
 """
 import argparse
 import collections
@@ -131,16 +131,16 @@ def main():
         scenario = demo.write_promise(folder, candidates, duration_s, arguments.seed)
         server = demo.Server(laxity, config, arguments.policy, profile_file, ["--trace", str(trace)])
         try:
-            document = demo.run_json([laxity, "load", scenario, "--url", server.url, "--json", "--until-refused",
-                                      "--margin-ms", str(demo.PROMISE_MARGIN_MS), "--core", "0"])
+            document = demo.run_json([laxity, "load", scenario, "--url", server.url, "--json", "--core", "0",
+                                      "--until-refused", "--margin-ms", str(demo.PROMISE_MARGIN_MS)])
         finally:
             server.stop()
         account = read_trace(trace)
 
     run, machine = document["runs"][0], document["machine"]
     run["policy"] = arguments.policy
-    print(f"# promise_bench.py --policy {arguments.policy} --minutes {arguments.minutes:g} --seed {arguments.seed}\n"
-          f"# {machine['cpu']}, {machine['cores']} cores, {machine['engine']}")
+    print(f"# promise_bench.py --policy {arguments.policy} --minutes {arguments.minutes:g} "
+          f"--seed {arguments.seed}\n# {machine['cpu']}, {machine['cores']} cores, {machine['engine']}")
     print(demo.promise_table([run]))
     missed = account.promised - account.kept
     over = demo.percent(account.over_count, account.batch_count)
