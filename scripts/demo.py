@@ -83,7 +83,7 @@ def write_promise(folder, cameras, duration_s, seed):
                  f"period_ms = {1000 / FPS:.6f}",
                  f"phase_ms = {(1000 / FPS * camera * 0.618) % (1000 / FPS):.6f}",
                  f"jitter_ms = {PROMISE_JITTER_MS}", f"deadline_ms = {PROMISE_DEADLINE_MS}", 'kind = "firm"',
-                 f"frames = {FPS * duration_s}",
+                 f"frames = {int(FPS * duration_s)}",
                  f'input = "{SAMPLES[model]}"', 'admission = "stream"', 'on_refusal = "take-offer"', ""]
     text += ["[[task]]", 'name = "flood"', f'model = "{MODELS[0]}"', 'arrival = "closed-loop"',
              f"clients = {FLOOD_CLIENTS}", 'kind = "best-effort"', f'input = "{SAMPLES[MODELS[0]]}"', ""]
@@ -227,14 +227,14 @@ def main():
     parser = argparse.ArgumentParser(prog="scripts/demo.sh")
     parser.add_argument("--laxity", required=True, type=pathlib.Path, help=argparse.SUPPRESS)
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
-    parser.add_argument("--full", action="store_true", help="20 s a run instead of 3 s")
+    parser.add_argument("--full", action="store_true", help="20 s a run instead of 2.5 s")
     parser.add_argument("--keep", action="store_true", help="leave a server running afterwards")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     laxity = arguments.laxity.resolve()
     root = pathlib.Path(__file__).resolve().parent.parent
     os.chdir(root)
-    duration_s = 20 if arguments.full else 3
+    duration_s = 20 if arguments.full else 2.5
 
     with tempfile.TemporaryDirectory(prefix="laxity-demo-") as name:
         folder = pathlib.Path(name)

@@ -6,7 +6,7 @@
 #   scripts/demo.sh [--json] [--full] [--keep] [--seed N]
 #
 #   --json   one JSON object (results as `laxity load --json` gives them) on standard output, nothing else
-#   --full   20 s a run instead of 3 s
+#   --full   20 s a run instead of 2.5 s
 #   --keep   leave a server running afterwards
 set -euo pipefail
 cd "$(dirname "$0")/.."
