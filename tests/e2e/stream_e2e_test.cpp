@@ -291,6 +291,21 @@ TEST_F(StreamE2e, PoliciesWithoutAdmissionTakeStreamsAndPromiseNothing) {
   }
 }
 
+TEST_F(StreamE2e, DeepRtPromisesNominally) {
+  start("deeprt");
+  HttpClient c = client();
+  const json verdict = admit(c, kSlow);
+  EXPECT_EQ(verdict["guarantee"], "nominal");
+  EXPECT_EQ(page(c, verdict["stream"])["guarantee"], "nominal");
+  json contract = json::parse(kSlow);
+  contract["guarantee"] = "plan";
+  const auto refused = c.exchange(ask(contract.dump()));
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->status, 503) << "what its test cannot give is not promised under another name";
+  EXPECT_EQ(reason_of(*refused), "admission_plan");
+  EXPECT_EQ(c.exchange(leave(verdict["stream"]))->status, 200);
+}
+
 TEST_F(StreamE2e, ASilentStreamEndsAndMayComeBack) {
   config.stream_idle_min = 40ms;
   start("edf");
