@@ -60,7 +60,7 @@ def check(root):
         for other in granted:
             if other not in order or order.index(other) >= order.index(room):
                 complaints.append(f"tools/check_layers.py: '{room}' includes '{other}', not a lower room")
-    for folder in ("src", "tests", "fuzz", "bench"):
+    for folder in ("src", "tests", "fuzz", "bench", "experiments"):
         for path in sorted((root / folder).rglob("*")):
             if path.suffix in (".h", ".cpp", ".hpp", ".cc") and path.is_file():
                 complaints += check_file(root, path)

@@ -215,7 +215,8 @@ class Tidy:
 
     def check_dead_files(self):
         lists = {n: self.text(n) for n in self.names if n.endswith(("CMakeLists.txt", ".cmake"))}
-        sources = [n for n in self.names if n.split("/")[0] in ("src", "tests", "fuzz", "bench")]
+        folders = ("src", "tests", "fuzz", "bench", "experiments")
+        sources = [n for n in self.names if n.split("/")[0] in folders]
         included = set()
         for name in sources:
             if name.endswith(CPP):

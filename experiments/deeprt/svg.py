@@ -3,7 +3,7 @@ import math
 from xml.sax.saxutils import escape
 
 WIDTH, HEIGHT = 720, 340
-LEFT, RIGHT, TOP, BOTTOM = 64, 16, 40, 78
+LEFT, RIGHT, TOP, BOTTOM = 64, 34, 40, 78
 COLOURS = ["#1f5fa8", "#d1662b", "#3c8c4a", "#8a5aa8", "#b03a48", "#5f6b76", "#b08a1e", "#2a8f95"]
 
 

@@ -242,8 +242,11 @@ void HttpServer::answer_page(Route& route) {
     case Route::Kind::kPage:
     case Route::Kind::kInfer:
     case Route::Kind::kAskStream:
-    case Route::Kind::kEvents:
       return;
+    case Route::Kind::kEvents:  // those that can be told have been taken out of the way
+      return set_page(
+          route, 400,
+          error_json("events: expected GET without a body, found other", name(ErrorCode::kInvalidArgument)));
   }
   Stream* stream = streams_.find_admitted(route.stream);
   if (stream == nullptr) {

@@ -228,7 +228,7 @@ void append_parameters(std::string& out, const ModelCodec& codec, const InferReq
     append_json_number(out, settled[job].exit_count > 0 ? settled[job].exit_count - 1 : 0U);
   });
   out += ",\"exits\":";
-  append_json_number(out, codec.exit_count(request.variant));
+  append_json_number(out, codec.exit_count(variant));
   if (codec.model().postprocess.kind != PostprocessSpec::Kind::kNone) {
     append_per_job(out, "confidence", settled.size(), [&](std::size_t job) {
       append_json_number(out, static_cast<float>(settled[job].confidence) / 65535.0F);

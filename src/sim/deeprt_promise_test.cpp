@@ -67,6 +67,8 @@ Scenario stream_set(std::uint64_t seed, bool has_jitter) {
     if (has_jitter) task.jitter = task.period / 10;
     task.start = i * 100ms;
     task.asks_stream = true;
+    // Finite, as the paper's videos are: to the end of the run.
+    task.frames = static_cast<std::uint64_t>((scenario.duration - task.start - task.phase) / task.period);
     scenario.tasks.push_back(task);
   }
   return scenario;

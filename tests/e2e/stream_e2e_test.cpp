@@ -208,6 +208,24 @@ TEST_F(StreamE2e, WhoSendsTooFastIsToldAndHurtsNobody) {
   EXPECT_EQ(page(fair, hasty)["frames"]["answered"], 2);
 }
 
+TEST_F(StreamE2e, FramesOutOfOrderTwiceAndMissing) {
+  start("edf");
+  HttpClient c = client();
+  const std::string name = admit(c, kSlow)["stream"];
+  EXPECT_EQ(c.exchange(frame(1, name, 4))->status, 200) << "the first that comes fixes the phase";
+  EXPECT_EQ(c.exchange(frame(1, name, 2))->status, 200) << "an earlier one is late, and served";
+  EXPECT_EQ(c.exchange(frame(1, name, 2))->status, 429) << "twice";
+  EXPECT_EQ(c.exchange(frame(1, name, 6))->status, 429) << "two minutes early";
+  const auto next = c.exchange(frame(1, name));
+  ASSERT_TRUE(next);
+  EXPECT_EQ(json::parse(next->body)["parameters"]["frame"], 5) << "one more than the highest";
+  const json found = page(c, name);
+  EXPECT_EQ(found["frames"]["answered"], 3);
+  EXPECT_EQ(found["frames"]["breaches"], 1);
+  EXPECT_EQ(found["frames"]["too_fast"], 2);
+  EXPECT_EQ(found["phase"]["next_frame"], 6);
+}
+
 TEST_F(StreamE2e, AFrameMustFitItsStream) {
   start();
   HttpClient c = client();
@@ -273,6 +291,21 @@ TEST_F(StreamE2e, PoliciesWithoutAdmissionTakeStreamsAndPromiseNothing) {
   }
 }
 
+TEST_F(StreamE2e, DeepRtPromisesNominally) {
+  start("deeprt");
+  HttpClient c = client();
+  const json verdict = admit(c, kSlow);
+  EXPECT_EQ(verdict["guarantee"], "nominal");
+  EXPECT_EQ(page(c, verdict["stream"])["guarantee"], "nominal");
+  json contract = json::parse(kSlow);
+  contract["guarantee"] = "plan";
+  const auto refused = c.exchange(ask(contract.dump()));
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->status, 503) << "what its test cannot give is not promised under another name";
+  EXPECT_EQ(reason_of(*refused), "admission_plan");
+  EXPECT_EQ(c.exchange(leave(verdict["stream"]))->status, 200);
+}
+
 TEST_F(StreamE2e, ASilentStreamEndsAndMayComeBack) {
   config.stream_idle_min = 40ms;
   start("edf");
@@ -330,11 +363,12 @@ TEST_F(StreamE2e, EveryPlaceTakenIsSaidSo) {
   EXPECT_EQ(state()["streams"]["too_many_streams"], 3);
 }
 
-// Far more admissions than can be looked at: each is answered, with a verdict or with why there is none.
+// Ten thousand admissions at once, far more than can be looked at: each is answered, with a verdict or with
+// why there is none.
 TEST_F(StreamE2e, AFloodOfAdmissionsIsAnswered) {
   config.admissions_waiting_max = 2;
   start();
-  constexpr int kClients = 6, kAsks = 300;
+  constexpr int kClients = 6, kAsks = 1'700;
   std::atomic<int> admitted{0}, refused{0}, wrong{0};
   std::vector<std::thread> askers;
   for (int k = 0; k < kClients; ++k) {
@@ -424,6 +458,7 @@ TEST_F(StreamE2e, BadContractsAreRefusedWithWords) {
   EXPECT_EQ(d.exchange("PUT /v2/streams HTTP/1.1\r\n\r\n")->headers.at("allow"), "GET, POST");
   EXPECT_EQ(d.exchange(post("/v2/streams/s-0", ""))->headers.at("allow"), "GET, DELETE");
   EXPECT_EQ(d.get("/v2/streams?from=x")->status, 400);
+  EXPECT_EQ(d.exchange("GET /v2/laxity/events HTTP/1.1\r\nContent-Length: 1\r\n\r\nx")->status, 400);
   EXPECT_EQ(state()["streams"]["asked"], 0);
 }
 
