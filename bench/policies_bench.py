@@ -50,8 +50,9 @@ def main():
         return 3
     if arguments.json:
         pathlib.Path(arguments.json).write_text(json.dumps(document))
-    half = len(document["runs"]) // 2
-    live, simulated = document["runs"][:half], document["runs"][half:]
+    runs = [run for run in document["runs"] if run.get("part") != "promise"]
+    half = len(runs) // 2
+    live, simulated = runs[:half], runs[half:]
 
     machine = document["machine"]
     print(f"# policies_bench.py --seed {arguments.seed}\n# {machine['cpu']}, {machine['cores']} cores, "

@@ -61,6 +61,9 @@ else
     echo "# policies_bench.py ended with status $?"
 fi
 echo
+python3 bench/promise_bench.py --laxity "$build/bin/laxity" --minutes "$(seconds 1 10)" ||
+  echo "# promise_bench.py ended with status $?"
+echo
 if [ -n "$data" ]; then
   python3 bench/accuracy_bench.py --laxity "$build/bin/laxity" --data "$data" ||
     echo "# accuracy_bench.py ended with status $?"

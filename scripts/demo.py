@@ -95,10 +95,10 @@ def write_promise(folder, cameras, duration_s, seed):
 class Server:
     """One `laxity serve` on a free loopback port, stopped by its process id."""
 
-    def __init__(self, laxity, config, policy, profile):
+    def __init__(self, laxity, config, policy, profile, more=()):
         self.process = subprocess.Popen(
             [laxity, "serve", "--config", config, "--policy", policy, "--profile", profile,
-             "--http-port", "0"],
+             "--http-port", "0", *more],
             stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
         self.url = None
         words = []
