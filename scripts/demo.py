@@ -174,12 +174,19 @@ def offer_of(stream):
     return None
 
 
-PROMISE_COLUMNS = "{:8}{:>7}{:>10}{:>10}{:>18}{:>10}{:>8}{:>9}{:>9}{:>9}{:>16}"
+def depth_of(streams):
+    """Mean number of stages behind an answer; 0 without answers."""
+    answered = [(s["on_time"] + s["late"], s["depth_mean"] or 0) for s in streams]
+    whole = sum(count for count, _ in answered)
+    return sum(count * depth for count, depth in answered) / whole if whole else 0.0
+
+
+PROMISE_COLUMNS = "{:8}{:>7}{:>10}{:>10}{:>18}{:>10}{:>8}{:>9}{:>9}{:>9}{:>8}{:>16}"
 
 
 def promise_table(runs):
     rows = [PROMISE_COLUMNS.format("policy", "asked", "admitted", "promise", "refused takes", "promised",
-                                   "kept", "missed", "p99 ms", "max ms", "best-effort /s")]
+                                   "kept", "missed", "p99 ms", "max ms", "depth", "best-effort /s")]
     for run in runs:
         streams = streams_of(run)
         refused = [s for s in streams if s["admission"]["refusal"]]
@@ -193,7 +200,7 @@ def promise_table(runs):
             (offer_of(refused[0]) or "nothing") if refused else "–", promised, kept, promised - kept,
             f"{max((w['p99'] or 0 for w in worst), default=0):.1f}",
             f"{max((w['max'] or 0 for w in worst), default=0):.1f}",
-            f"{flood['on_time'] / run['duration_s']:.0f}"))
+            f"{depth_of(admitted):.2f}", f"{flood['on_time'] / run['duration_s']:.0f}"))
     return "\n".join(rows)
 
 
@@ -217,6 +224,8 @@ def promise_meaning(runs):
                 text += f", which took a {offer.replace(' ', ' of ', 1)} instead"
         lines.append(f"{text};\nof {promised} frames promised, {kept} came in time beside {FLOOD_CLIENTS} "
                      "best-effort clients.")
+    lines.append("What laxity promises is a network's first exit; deeper ones it reaches where there is room\n"
+                 "(depth). deeprt promises whole networks.")
     if any(run["totals"]["promised"] > run["totals"]["kept"] for run in runs):
         lines.append("A promised frame is missed when a batch takes longer than the table's p99 or a thread\n"
                      "wakes late; `laxity serve --trace` names each.")
