@@ -4,7 +4,9 @@
 
 #include <cstdlib>
 #include <new>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/rng.h"
@@ -157,6 +159,92 @@ TEST(NoAllocation, MillionEventsWithEachPolicy) {
     EXPECT_GT(driver.counters().batches, 10'000u) << info.name;
     EXPECT_GE(driver.counters().events, 1'000'000u) << info.name;
   }
+}
+
+// Streams that ask, send and leave, verdicts, counter-offers and tests of what remains: neither the strand
+// nor the planner allocates.
+TEST(NoAllocation, StreamsOfDeepRt) {
+  const SystemModel system = staged_system();
+  Scheduler scheduler(
+      system, std::move(make_policy("deeprt", {{"admission", 3}, {"admission_frames_max", 2'000}})).value());
+  CommandBuffer commands(system.limits);
+  JobIdAllocator ids(system.limits.queue_length_max);
+  Rng rng(1);
+  Instant now;
+  std::optional<Instant> timer;
+  std::optional<std::pair<Instant, BatchFinished>> running[kExecutors];
+  std::size_t admitted = 0, refused = 0, batches = 0;
+  std::optional<TaskId> heard;  // the last that was admitted
+  const auto feed = [&](const Event& event, const auto& again) -> void {
+    commands.clear();
+    scheduler.handle(now, event, commands);
+    std::optional<PlanId> plan;
+    for (const Command& command : commands) {
+      if (const auto* start = std::get_if<StartBatch>(&command)) {
+        BatchFinished finished{start->batch, start->executor, BatchStatus::kSucceeded, start->planned, {}, 0};
+        for (std::size_t i = 0; i < start->jobs.size(); ++i) finished.confidences.push_back(1);
+        running[index(start->executor)] = {now + start->planned, finished};
+        ++batches;
+      } else if (const auto* settle = std::get_if<SettleJob>(&command)) {
+        if (settle->is_last) ids.release(settle->job);
+      } else if (const auto* forget = std::get_if<ForgetJob>(&command)) {
+        ids.release(forget->job);
+      } else if (const auto* set = std::get_if<SetTimer>(&command)) {
+        timer = set->at;
+      } else if (const auto* compute = std::get_if<ComputePlan>(&command)) {
+        plan = compute->plan;
+      } else if (const auto* answer = std::get_if<AnswerTask>(&command)) {
+        ++(answer->admitted ? admitted : refused);
+        if (answer->admitted) heard = answer->task;
+      }
+    }
+    if (plan) again(PlanReady{*plan, scheduler.compute_plan(*plan)}, again);
+  };
+  const std::size_t before = allocation_count;
+  for (int i = 0; i < 60'000; ++i) {
+    now = now + Duration(rng.uniform(0, 400'000));
+    if (timer && *timer <= now) {
+      timer.reset();
+      feed(TimerFired{}, feed);
+    }
+    for (auto& batch : running) {
+      if (!batch || batch->first > now) continue;
+      const BatchFinished finished = batch->second;
+      batch.reset();
+      feed(finished, feed);
+    }
+    if (i % 40 == 0) {
+      const auto slot = static_cast<std::uint32_t>(rng.uniform(0, 11));
+      if (scheduler.books().stream(static_cast<TaskId>(slot)) != nullptr) {
+        feed(TaskRemoved{static_cast<TaskId>(slot)}, feed);
+        if (heard == static_cast<TaskId>(slot)) heard.reset();
+      } else {
+        Task task;
+        task.id = static_cast<TaskId>(slot);
+        task.model = static_cast<ModelId>(rng.uniform(0, kModels - 1));
+        task.min_inter_arrival = Duration(rng.uniform(2, 20)) * 1'000'000;
+        task.relative_deadline = Duration(rng.uniform(3, 30)) * 1'000'000;
+        task.first_release = now;
+        if (rng.chance(1, 2)) task.frame_count = static_cast<std::uint64_t>(rng.uniform(1, 500));
+        feed(TaskSubmitted{task}, feed);
+      }
+    }
+    if (!heard) continue;
+    if (const auto id = ids.allocate()) {
+      Job job;
+      job.id = *id;
+      job.task = heard;
+      job.model = scheduler.books().stream(*heard)->task.model;
+      job.release = now;
+      job.kind = JobKind::kFirm;
+      job.absolute_deadline = now + 1s;
+      feed(JobReleased{job}, feed);
+    }
+  }
+  EXPECT_EQ(allocation_count - before, 0u);
+  EXPECT_GT(admitted, 100u);
+  EXPECT_GT(refused, 50u);
+  EXPECT_GT(batches, 1'000u);
 }
 
 }  // namespace

@@ -47,6 +47,8 @@ void DeepRtPolicy::attach(const Books& books) {
   work_->form = options_.admission == Admission::kPublished ? EdfImitator::Form::kPublished
                 : options_.admission == Admission::kFrames  ? EdfImitator::Form::kFrames
                                                             : EdfImitator::Form::kRepaired;
+  work_->times = times_;
+  times_are_new_ = false;
   work_->frames_max = options_.admission_frames_max;
   work_->load.lanes.reserve(lane_count);
   windows_.reserve(lane_count);
@@ -137,8 +139,9 @@ BuiltinPolicy deeprt_policy() {
   return {
       {"deeprt",
        "batching in time windows of half the tightest deadline, then EDF of batches; a stream is admitted if "
-       "an imitation of both finds no batch late. Guarantee nominal: exact while executions take their table "
-       "times, frames come when expected and nothing else comes; early ends or jitter can break it",
+       "an imitation of both finds no batch late. Guarantee nominal: exact without early batching, while "
+       "executions take their table times, frames come when expected and nothing else comes; early ends or "
+       "jitter can break it",
        "Yang, Nahrstedt, Guo & Zhou, SEC 2021",
        "O(b log n + c): batch b, n waiting, c categories; admission is tested beside the scheduler",
        kOptions},

@@ -94,8 +94,8 @@ struct Played {
 
 class Player {
  public:
-  Player(const Instance& instance, std::unique_ptr<DeepRtPolicy> policy)
-      : policy_(policy.get()), driver(toy_system(instance.models), std::move(policy)) {
+  Player(const Instance& instance, std::unique_ptr<DeepRtPolicy> policy, std::size_t executor_count = 1)
+      : policy_(policy.get()), driver(toy_system(instance.models, executor_count), std::move(policy)) {
     driver.plan_delay = 0ns;
     for (std::size_t i = 0; i < instance.streams.size(); ++i) add(instance.streams[i], i);
   }
@@ -259,15 +259,15 @@ TEST(DeepRtAdmission, ExactAlsoWhenTheVerdictTakesTime) {
   EXPECT_LT(busy, admitted_count / 20);
 }
 
-// What the imitator plays from the present state, with a batch running, frames waiting and windows open, is
-// what then happens.
+// What the imitator plays from the present state, with batches running, frames waiting and windows open, is
+// what then happens; on one executor and on two.
 TEST(DeepRtAdmission, ImitatedTraceIsTheExecutedTrace) {
   std::size_t compared = 0, mid_run = 0;
   for (std::uint64_t seed = 0; seed < 3'000; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Rng rng(seed);
     const Instance instance = random_instance(rng);
-    Player player(instance, deeprt(DeepRtOptions::Admission::kRepaired));
+    Player player(instance, deeprt(DeepRtOptions::Admission::kRepaired), 1 + seed % 2);
     const std::int64_t last_join = instance.streams.back().joins;
     const std::int64_t when = last_join + rng.uniform(1, 60);
     std::vector<ImitatedBatch> imitated;
