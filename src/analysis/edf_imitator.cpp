@@ -21,6 +21,7 @@ EdfImitator::EdfImitator(std::size_t lanes_max, std::size_t streams_max, std::si
   cursors_.reserve(streams_max);
   joints_.reserve(lanes_max);
   queue_.reserve(batches_max);
+  frames_.reserve(batches_max);
 }
 
 EdfImitator::Result EdfImitator::run(const WindowLoad& load, const BatchTimes& times, Instant horizon,
@@ -30,11 +31,11 @@ EdfImitator::Result EdfImitator::run(const WindowLoad& load, const BatchTimes& t
 }
 
 EdfImitator::Result EdfImitator::run_to_end(const WindowLoad& load, const BatchTimes& times, Instant horizon,
-                                            std::vector<std::uint8_t>& late_lanes) {
+                                            Form form, std::vector<std::uint8_t>& late_lanes) {
   LAXITY_CHECK(late_lanes.size() == load.lanes.size());
   std::fill(late_lanes.begin(), late_lanes.end(), std::uint8_t{0});
   begin(load, horizon);
-  return play(load, times, Form::kRepaired, nullptr, &late_lanes);
+  return play(load, times, form, nullptr, &late_lanes);
 }
 
 void EdfImitator::begin(const WindowLoad& load, Instant horizon) {
@@ -49,15 +50,18 @@ void EdfImitator::begin(const WindowLoad& load, Instant horizon) {
   is_overfull_ = false;
   for (const WaitingBatch& batch : load.waiting) {
     sequence_ = std::max(sequence_, batch.key.sequence);
-    push({batch.key, batch.time, 0, std::nullopt, batch.key.deadline});
+    push({batch.key, batch.time, 0, std::nullopt, batch.key.deadline, batch.due});
   }
-  std::size_t next = 0;
+  std::size_t next = 0, next_frame = 0;
   for (std::uint32_t i = 0; i < load.lanes.size(); ++i) {
     const WindowLane& from = load.lanes[i];
     Lane& lane = lanes_[i];
     lane.windows = from.windows;
     lane.waiting = from.waiting;
     lane.is_announced = from.is_announced;
+    lane.first_frame = next_frame;
+    while (next_frame < load.frames.size() && load.frames[next_frame].lane == i) ++next_frame;
+    lane.last_frame = next_frame;
     lane.first_cursor = cursors_.size();
     for (; next < load.streams.size() && load.streams[next].lane == i; ++next) {
       const WindowStream& stream = load.streams[next];
@@ -65,7 +69,7 @@ void EdfImitator::begin(const WindowLoad& load, Instant horizon) {
       if (at >= horizon) continue;
       const auto fitting = static_cast<std::uint64_t>((horizon - at - Duration(1)) / stream.period) + 1;
       const std::uint64_t left = std::min(fitting, stream.frames_left());
-      if (left > 0) cursors_.push_back({at, stream.period, stream.deadline, left, stream.id});
+      if (left > 0) cursors_.push_back({at, stream.period, stream.deadline, left, stream.id, 0});
     }
     lane.last_cursor = cursors_.size();
     if (find_window(i)) {
@@ -95,6 +99,7 @@ bool EdfImitator::find_window(std::uint32_t index) {
   if (lane.is_announced && !lane.windows.joint()) return false;  // all its streams have ended
   const std::uint32_t before = lane.count;
   for (auto cursor = begin; cursor != end; ++cursor) {
+    cursor->taken = 0;
     if (cursor->left == 0) continue;
     const Instant due = cursor->next + cursor->deadline;
     const std::uint32_t count = lane.count;
@@ -107,6 +112,7 @@ bool EdfImitator::find_window(std::uint32_t index) {
       --cursor->left;
       cursor->next = cursor->next + cursor->period;
     }
+    cursor->taken = lane.count - count;
     if (lane.count > count && (!lane.urgent || due < lane.urgent_deadline)) {
       lane.urgent = cursor->id;
       lane.urgent_deadline = due;
@@ -116,6 +122,27 @@ bool EdfImitator::find_window(std::uint32_t index) {
   return true;
 }
 
+// The frames of the window, in the order in which the policy batches them.
+void EdfImitator::list_frames(const WindowLoad& load, Lane& lane) {
+  frames_.clear();
+  for (std::size_t i = lane.first_frame; i < lane.last_frame; ++i) frames_.push_back(load.frames[i]);
+  lane.first_frame = lane.last_frame;
+  for (std::size_t i = lane.first_cursor; i < lane.last_cursor; ++i) {
+    const Cursor& cursor = cursors_[i];
+    for (std::uint32_t k = cursor.taken; k > 0; --k) {
+      const Instant arrival = cursor.next - k * cursor.period;
+      if (frames_.size() == frames_.capacity()) {
+        is_overfull_ = true;
+        return;
+      }
+      frames_.push_back({0, arrival, cursor.id, arrival + cursor.deadline});
+    }
+  }
+  std::sort(frames_.begin(), frames_.end(), [](const WaitingFrame& a, const WaitingFrame& b) {
+    return a.arrival != b.arrival ? a.arrival < b.arrival : a.stream < b.stream;
+  });
+}
+
 // The earliest window closes.
 void EdfImitator::close_window(const WindowLoad& load, const BatchTimes& times, Form form) {
   std::pop_heap(joints_.begin(), joints_.end(), kLaterJoint);
@@ -123,11 +150,18 @@ void EdfImitator::close_window(const WindowLoad& load, const BatchTimes& times, 
   Lane& lane = lanes_[joint.lane];
   const WindowLane& entry = load.lanes[joint.lane];
   const std::size_t cap = form == Form::kPublished ? lane.count : entry.cap;
-  form_batches(lane.windows, joint.lane, lane.count, cap, sequence_,
-               [&](const WindowBatchKey& key, std::size_t size) {
-                 const auto count = static_cast<std::uint32_t>(size);
-                 push({key, times.split(entry.category, count), count, lane.urgent, lane.urgent_deadline});
-               });
+  const bool judges_frames = form == Form::kFrames && entry.is_promised;
+  if (judges_frames) list_frames(load, lane);
+  std::size_t listed = 0;
+  form_batches(
+      lane.windows, joint.lane, lane.count, cap, sequence_, [&](const WindowBatchKey& key, std::size_t size) {
+        const auto count = static_cast<std::uint32_t>(size);
+        Instant due = Instant::latest();
+        for (std::size_t i = 0; judges_frames && i < size && listed < frames_.size(); ++i) {
+          due = std::min(due, frames_[listed++].deadline);
+        }
+        push({key, times.split(entry.category, count), count, lane.urgent, lane.urgent_deadline, due});
+      });
   lane.windows.close();
   if (find_window(joint.lane)) {
     joint.at = *lane.windows.joint();
@@ -156,7 +190,7 @@ EdfImitator::Queued EdfImitator::pop() {
 EdfImitator::Result EdfImitator::play(const WindowLoad& load, const BatchTimes& times, Form form,
                                       std::vector<ImitatedBatch>* trace,
                                       std::vector<std::uint8_t>* late_lanes) {
-  const bool is_repaired = form == Form::kRepaired;
+  const bool is_repaired = form != Form::kPublished;
   if (!is_repaired) free_at_.assign(1, load.now);  // one processor, free at once
   Instant clock = load.now;
   Result result;
@@ -181,7 +215,8 @@ EdfImitator::Result EdfImitator::play(const WindowLoad& load, const BatchTimes& 
     const Instant finish = clock + batch.time;
     free_at_[executor] = finish;
     if (trace != nullptr) trace->push_back({clock, finish, batch.key, batch.size});
-    if (load.lanes[batch.key.lane].is_promised && finish > batch.key.deadline) {
+    const Instant due = form == Form::kFrames ? batch.due : batch.key.deadline;
+    if (load.lanes[batch.key.lane].is_promised && finish > due) {
       if (result.is_schedulable) {
         result.is_schedulable = false;
         result.late_lane = batch.key.lane;

@@ -12,6 +12,9 @@
 //   (d) batches released at the very instant at which one ends are not considered next. The policy waits for
 //       them.
 //
+// A batch that is late for its window is not always late for its frames: one that came late in the window has
+// time left. `kFrames` (ours) plays the same, and judges by the frames' own deadlines.
+//
 // What it proves: exact, when executions take their table times, frames come when expected, and nothing
 // unannounced comes. It is no bound: a batch that ends early, or a frame that slips past a joint, changes
 // the order, and an admitted set may then miss (docs/analysis/deeprt.md has the examples).
@@ -36,7 +39,7 @@ struct ImitatedBatch {
 
 class EdfImitator {
  public:
-  enum class Form : std::uint8_t { kPublished, kRepaired };
+  enum class Form : std::uint8_t { kPublished, kRepaired, kFrames };
 
   struct Result {
     bool is_schedulable = true;
@@ -47,6 +50,7 @@ class EdfImitator {
     std::uint64_t frame_count = 0;             ///< Played, up to the answer.
   };
 
+  /// Precondition: batches_max is at least the number of frames that may wait.
   EdfImitator(std::size_t lanes_max, std::size_t streams_max, std::size_t streams_per_lane_max,
               std::size_t batches_max);
 
@@ -57,7 +61,7 @@ class EdfImitator {
              std::vector<ImitatedBatch>* trace = nullptr);
   /// As run, to the end, whatever is late: `late_lanes[i]` says whether a batch of lane i is. Its size is
   /// that of load.lanes.
-  Result run_to_end(const WindowLoad& load, const BatchTimes& times, Instant horizon,
+  Result run_to_end(const WindowLoad& load, const BatchTimes& times, Instant horizon, Form form,
                     std::vector<std::uint8_t>& late_lanes);
 
  private:
@@ -67,6 +71,7 @@ class EdfImitator {
     Duration deadline{};
     std::uint64_t left = 0;
     std::uint32_t id = 0;
+    std::uint32_t taken = 0;  // frames in the lane's next window, the last of them a period before `next`
   };
   /// A lane on its way: its next window with frames, if there is one.
   struct Lane {
@@ -76,6 +81,7 @@ class EdfImitator {
     std::uint32_t count = 0;
     std::optional<std::uint32_t> urgent;  // whose frame is due first, and when
     Instant urgent_deadline;
+    std::size_t first_frame = 0, last_frame = 0;  // of load.frames, [first, last): those that wait
     bool is_announced = false;
     explicit Lane(std::size_t streams_max) : windows(streams_max) {}
   };
@@ -85,6 +91,7 @@ class EdfImitator {
     std::uint32_t size = 0;
     std::optional<std::uint32_t> urgent;
     Instant urgent_deadline;
+    Instant due;
   };
   struct Joint {
     Instant at;
@@ -94,6 +101,7 @@ class EdfImitator {
 
   void begin(const WindowLoad& load, Instant horizon);
   bool find_window(std::uint32_t lane);
+  void list_frames(const WindowLoad& load, Lane& lane);
   void close_window(const WindowLoad& load, const BatchTimes& times, Form form);
   void push(const Queued& batch);
   Queued pop();
@@ -106,6 +114,7 @@ class EdfImitator {
   std::vector<Joint> joints_;  // heap: lanes that have a window with frames to come
   std::vector<Queued> queue_;  // heap
   std::vector<Instant> free_at_;
+  std::vector<WaitingFrame> frames_;  // of one window, in order of entering
   std::uint64_t sequence_ = 0;
   std::uint64_t frame_count_ = 0;
   bool is_overfull_ = false;

@@ -58,8 +58,9 @@ Case random_case(Rng& rng, bool finite) {
       lane.waiting = static_cast<std::uint32_t>(rng.uniform(1, 3));
     if (rng.chance(1, 3)) {
       const std::int64_t release = rng.uniform(80, 99);
+      const Instant deadline = at(release + rng.uniform(10, 40));
       made.load.waiting.push_back(
-          {{true, at(release + rng.uniform(10, 40)), at(release), i, 1}, made.times(lane.category, 1)});
+          {{true, deadline, at(release), i, 1}, made.times(lane.category, 1), deadline});
     }
   }
   return made;
@@ -117,7 +118,7 @@ TEST(Phases, TestsOfTheSameStateAgree) {
     std::vector<ImitatedBatch> first, second;
     const auto a = imitator.run(made.load, made.times, Instant::latest(), Form::kRepaired, &first);
     std::vector<std::uint8_t> late(made.load.lanes.size());
-    const auto to_end = imitator.run_to_end(made.load, made.times, Instant::latest(), late);
+    const auto to_end = imitator.run_to_end(made.load, made.times, Instant::latest(), Form::kRepaired, late);
     const auto b = imitator.run(made.load, made.times, Instant::latest(), Form::kRepaired, &second);
     ASSERT_EQ(first, second);
     ASSERT_EQ(a.is_schedulable, b.is_schedulable);

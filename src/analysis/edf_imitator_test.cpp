@@ -43,7 +43,7 @@ struct Example {
   }
   Example& waits(std::uint32_t lane, std::int64_t release, std::int64_t deadline, std::int64_t time) {
     load.waiting.push_back(
-        {{true, at(deadline), at(release), lane, load.waiting.size() + 1}, Duration(time)});
+        {{true, at(deadline), at(release), lane, load.waiting.size() + 1}, Duration(time), at(deadline)});
     return *this;
   }
   EdfImitator::Result run(Form form, std::vector<ImitatedBatch>* trace = nullptr) const {

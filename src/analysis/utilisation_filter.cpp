@@ -77,8 +77,9 @@ bool repaired_filter_passes(const WindowLoad& load, const BatchTimes& times) {
   for (const WaitingBatch& batch : load.waiting) {
     if (!load.lanes[batch.key.lane].is_promised) continue;
     work += batch.time.count();
-    last = std::max(last, batch.key.deadline);
+    last = std::max(last, std::max(batch.key.deadline, batch.due));
   }
+  for (const WaitingFrame& frame : load.frames) last = std::max(last, frame.deadline);
   Wide room = 0;
   for (const Instant free : load.free_at) room += std::max(last - free, Duration::zero()).count();
   return work <= room;

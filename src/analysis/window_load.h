@@ -44,10 +44,19 @@ struct WindowLane {
   explicit WindowLane(std::size_t streams_max = 0) : windows(streams_max) {}
 };
 
+/// A frame of a promised lane that waits in the open window.
+struct WaitingFrame {
+  std::uint32_t lane = 0;
+  Instant arrival;
+  std::uint32_t stream = 0;
+  Instant deadline;
+};
+
 /// A batch of a closed window that waits for an executor.
 struct WaitingBatch {
   WindowBatchKey key;
   Duration time{};  ///< What it still needs.
+  Instant due;      ///< The least deadline of its frames; only where frames are judged.
 };
 
 struct WindowLoad {
@@ -56,6 +65,7 @@ struct WindowLoad {
   std::vector<WindowLane> lanes;
   std::vector<WindowStream> streams;  ///< In order of lane.
   std::vector<WaitingBatch> waiting;  ///< In any order.
+  std::vector<WaitingFrame> frames;   ///< In order of lane. Left out unless frames are judged.
 };
 
 }  // namespace laxity

@@ -8,8 +8,10 @@ namespace laxity {
 namespace {
 
 constexpr PolicyOption kOptions[] = {
-    {"admission", 2, 0, 2,
-     "of streams: 0 accept all and promise nothing, 1 phases 1 and 2 as published, 2 repaired"},
+    {"admission", 2, 0, 3,
+     "of streams: 0 accept all and promise nothing, 1 phases 1 and 2 as published, 2 repaired, 3 repaired "
+     "and "
+     "judging frames by their own deadlines"},
     {"admission_frames_max", 100'000, 1'000, 10'000'000,
      "frames that one admission test plays at most; what comes later is tested again in time"},
     {"adaptation", 1, 0, 2,
@@ -41,8 +43,10 @@ void DeepRtPolicy::attach(const Books& books) {
   make_times();
   const std::size_t lane_count = kClassCount * first_stages_.size();
   work_.emplace(lane_count, streams_max, books.capacity());
-  work_->form = options_.admission == DeepRtOptions::Admission::kPublished ? EdfImitator::Form::kPublished
-                                                                           : EdfImitator::Form::kRepaired;
+  using Admission = DeepRtOptions::Admission;
+  work_->form = options_.admission == Admission::kPublished ? EdfImitator::Form::kPublished
+                : options_.admission == Admission::kFrames  ? EdfImitator::Form::kFrames
+                                                            : EdfImitator::Form::kRepaired;
   work_->frames_max = options_.admission_frames_max;
   work_->load.lanes.reserve(lane_count);
   windows_.reserve(lane_count);

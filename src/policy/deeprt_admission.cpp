@@ -281,9 +281,39 @@ void DeepRtPolicy::take_snapshot(Instant now) {
     const CategoryId category = books_->next_category(books_->entry(batch.first));
     const std::uint32_t end = batch.key.has_not_begun ? books_->stage_count(books_->entry(batch.first))
                                                       : batch.run.shape.stage_count;
-    load.waiting.push_back(
-        {batch.key, time_between(category, stage_of(category), end, size) + system.table.overheads.wake_p99});
+    const Duration time = time_between(category, stage_of(category), end, size);
+    load.waiting.push_back({batch.key, time + system.table.overheads.wake_p99, least_deadline(batch)});
   }
+  load.frames.clear();
+  if (options_.admission == DeepRtOptions::Admission::kFrames) list_waiting_frames();
+}
+
+void DeepRtPolicy::list_waiting_frames() {
+  std::vector<WaitingFrame>& frames = work_->load.frames;
+  for (JobIndex i = 0; i < books_->capacity(); ++i) {
+    if (!frames_.contains(i)) continue;
+    const std::size_t lane = frames_.heap_of(i);
+    if (lane >= windows_.size() || class_of(lane) != Class::kStream) continue;
+    const Job& job = books_->entry(i).job;
+    frames.push_back({static_cast<std::uint32_t>(lane), job.release, frames_.key(i).stream,
+                      *job.absolute_deadline - books_->system().table.overheads.reply_p99});
+  }
+  std::sort(frames.begin(), frames.end(), [](const WaitingFrame& a, const WaitingFrame& b) {
+    if (a.lane != b.lane) return a.lane < b.lane;
+    return a.arrival != b.arrival ? a.arrival < b.arrival : a.stream < b.stream;
+  });
+}
+
+Instant DeepRtPolicy::least_deadline(const WindowBatch& batch) const {
+  if (options_.admission != DeepRtOptions::Admission::kFrames || class_of(batch.key.lane) != Class::kStream) {
+    return batch.key.deadline;
+  }
+  Instant least = Instant::latest();
+  for (JobIndex job = batch.first; job != kNoIndex; job = members_[job].next) {
+    const Instant deadline = *books_->entry(job).job.absolute_deadline;
+    least = std::min(least, deadline - books_->system().table.overheads.reply_p99);
+  }
+  return least;
 }
 
 std::optional<std::uint64_t> DeepRtPolicy::request_plan(Instant now) {

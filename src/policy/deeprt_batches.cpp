@@ -34,7 +34,8 @@ void DeepRtPolicy::job_ready(JobIndex job, Instant now) {
   const std::uint32_t lane = lane_of(entry, now);
   catch_up(lane, now, false);
   const bool has_priority = entry.job.kind == JobKind::kBestEffort;
-  enter(lane, job, {has_priority ? entry.job.priority : 0, entry.job.release, entry.job.id}, now);
+  const std::uint32_t stream = entry.job.task ? static_cast<std::uint32_t>(index(*entry.job.task)) : 0;
+  enter(lane, job, {has_priority ? entry.job.priority : 0, entry.job.release, stream, entry.job.id}, now);
   renew_event(lane);
 }
 

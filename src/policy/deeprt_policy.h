@@ -7,7 +7,7 @@
 //   - Admission runs beside the scheduler on a snapshot (policy/deeprt_workshop.h) and is confirmed against
 //     the present: the stream joins as if it had at the time of the snapshot, or is tested again.
 //     `admission = 1` tests as published, 2 with the repairs that analysis/utilisation_filter.h and
-//     edf_imitator.h name.
+//     edf_imitator.h name, 3 judges frames by their own deadlines instead of batches by their windows'.
 //   - A batch that ends at the very instant of a joint waits for the joint's batches before the next is
 //     chosen: the order is then one of deadlines alone.
 //   - Early batching (the paper's line 8: an idle executor takes an open window's frames before the joint)
@@ -50,7 +50,7 @@ namespace laxity {
 
 struct DeepRtOptions {
   enum class EarlyBatching : std::uint8_t { kNever, kGated, kAlways };
-  enum class Admission : std::uint8_t { kNone, kPublished, kRepaired };
+  enum class Admission : std::uint8_t { kNone, kPublished, kRepaired, kFrames };
   EarlyBatching early = EarlyBatching::kGated;
   Admission admission = Admission::kRepaired;
   std::uint64_t admission_frames_max = 100'000;
@@ -107,6 +107,7 @@ class DeepRtPolicy final : public Policy {
   struct FrameKey {
     std::uint32_t priority = 0;  // among best-effort frames only
     Instant release;
+    std::uint32_t stream = 0;  // so that the admission test knows the order of frames of one instant
     JobId id{};
     auto operator<=>(const FrameKey&) const = default;
   };
@@ -202,6 +203,8 @@ class DeepRtPolicy final : public Policy {
   void drop_leaver(std::uint32_t lane);
   void ask(Stream& stream);
   void take_snapshot(Instant now);
+  void list_waiting_frames();
+  Instant least_deadline(const WindowBatch& batch) const;
   void admission_ready(Instant now);
   void retest_ready(Instant now);
   void all_pass(Instant now);

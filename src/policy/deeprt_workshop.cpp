@@ -19,6 +19,7 @@ DeepRtWorkshop::DeepRtWorkshop(std::size_t lanes_max, std::size_t streams_max, s
       late_lanes_(lanes_max) {
   load.streams.reserve(streams_max + lanes_max + 1);
   load.waiting.reserve(batches_max);
+  load.frames.reserve(batches_max);
   leavers.reserve(lanes_max);
 }
 
@@ -38,7 +39,7 @@ std::uint64_t DeepRtWorkshop::compute() {
 
 // Both phases, on `load` as it is.
 Reason DeepRtWorkshop::test() {
-  const bool is_repaired = form == EdfImitator::Form::kRepaired;
+  const bool is_repaired = form != EdfImitator::Form::kPublished;
   const bool passes_first =
       is_repaired ? repaired_filter_passes(load, times) : published_filter_passes(load, times);
   evidence_ = {};
@@ -103,7 +104,7 @@ void DeepRtWorkshop::retest() {
   if (passes()) return;
   late_lanes_.resize(load.lanes.size());
   horizon_ = test_horizon(load, frames_max, true);
-  evidence_ = imitator_.run_to_end(load, times, horizon_.end, late_lanes_);
+  evidence_ = imitator_.run_to_end(load, times, horizon_.end, form, late_lanes_);
 }
 
 }  // namespace laxity
