@@ -22,6 +22,7 @@ EdfImitator::EdfImitator(std::size_t lanes_max, std::size_t streams_max, std::si
   joints_.reserve(lanes_max);
   queue_.reserve(batches_max);
   frames_.reserve(batches_max);
+  free_at_.reserve(kExecutorsMax);
 }
 
 EdfImitator::Result EdfImitator::run(const WindowLoad& load, const BatchTimes& times, Instant horizon,
@@ -40,7 +41,7 @@ EdfImitator::Result EdfImitator::run_to_end(const WindowLoad& load, const BatchT
 
 void EdfImitator::begin(const WindowLoad& load, Instant horizon) {
   LAXITY_CHECK(load.lanes.size() <= lanes_.size() && load.streams.size() <= cursors_.capacity());
-  LAXITY_CHECK(!load.free_at.empty());
+  LAXITY_CHECK(!load.free_at.empty() && load.free_at.size() <= kExecutorsMax);
   cursors_.clear();
   joints_.clear();
   queue_.clear();

@@ -39,6 +39,8 @@ struct ImitatedBatch {
 
 class EdfImitator {
  public:
+  static constexpr std::size_t kExecutorsMax = 1024;
+
   enum class Form : std::uint8_t { kPublished, kRepaired, kFrames };
 
   struct Result {
