@@ -224,8 +224,8 @@ def promise_meaning(runs):
                 text += f", which took a {offer.replace(' ', ' of ', 1)} instead"
         lines.append(f"{text};\nof {promised} frames promised, {kept} came in time beside {FLOOD_CLIENTS} "
                      "best-effort clients.")
-    lines.append("What laxity promises is a network's first exit; deeper ones it reaches where there is room\n"
-                 "(depth). deeprt promises whole networks.")
+    lines.append("What laxity promises is a network's first exit; deeper ones it reaches where there is\n"
+                 "room (depth). deeprt promises whole networks.")
     if any(run["totals"]["promised"] > run["totals"]["kept"] for run in runs):
         lines.append("A promised frame is missed when a batch takes longer than the table's p99 or a thread\n"
                      "wakes late; `laxity serve --trace` names each.")
