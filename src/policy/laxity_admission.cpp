@@ -100,7 +100,8 @@ void LaxityPolicy::announce(const AnswerTask& answer) {
   answers_.push_back(answer);
 }
 
-void LaxityPolicy::announce_loss(StreamPlan& stream, Reason reason) {
+// `until`: frames released before it stay promised; none: those that are planned.
+void LaxityPolicy::announce_loss(StreamPlan& stream, Reason reason, std::optional<Instant> until) {
   if (!stream.was_promised || stream.loss_is_announced) return;
   stream.loss_is_announced = true;
   AnswerTask answer;
@@ -109,7 +110,7 @@ void LaxityPolicy::announce_loss(StreamPlan& stream, Reason reason) {
   answer.reason = reason;
   if (stream.is_in_plan()) {
     answer.guarantee = Guarantee::kPlanRolling;
-    answer.guaranteed_until = executors_[stream.executor].horizon;
+    answer.guaranteed_until = until.value_or(executors_[stream.executor].horizon);
   }
   announce(answer);
 }
@@ -348,7 +349,7 @@ void LaxityPolicy::extension_ready(Instant now) {
   if (is_adopted || tries_ >= kAdoptionTries) tries_ = 0;
   for (StreamPlan& stream : streams_) {
     if (stream.state != StreamPlan::State::kPlanned || stream.executor != w.executor) continue;
-    if (is_adopted && stream.loss_is_announced) {
+    if (is_adopted && stream.loss_is_announced && now > stream.given_up_until) {
       stream.loss_is_announced = false;
       announce(verdict(stream));
     } else if (!w.found() && !(stream.planned.end && stream.planned.next >= *stream.planned.end)) {

@@ -247,7 +247,7 @@ void LaxityPolicy::drop_missing(std::uint32_t executor, Instant now) {
 
 // After an overrun the plan cannot be kept whole: the longest batch up to the first that would be late is
 // given up until the rest holds. [Moore 1968, for one machine and equal weights] Its frames go on without a
-// promise.
+// promise, and their streams are told.
 void LaxityPolicy::shed(std::uint32_t executor, Instant now) {
   ExecutorPlan& e = executors_[executor];
   e.wants_plan = true;
@@ -266,6 +266,9 @@ void LaxityPolicy::shed(std::uint32_t executor, Instant now) {
     for (const PlanFrame& frame : frames) {
       StreamPlan& stream = streams_[frame.stream];
       const JobIndex job = stream.job_of(frame.number);
+      const Instant release = stream.planned.release(frame.number);
+      stream.given_up_until = std::max(stream.given_up_until, release);
+      announce_loss(stream, Reason::kAdmissionPlan, release);
       forget_frame(executor, frame.stream, frame.number);
       if (job == kNoIndex) continue;
       stream.place(frame.number).job = kNoIndex;

@@ -152,7 +152,7 @@ class LaxityPolicy final : public Policy {
   void extension_ready(Instant now);
   AnswerTask verdict(const StreamPlan& stream) const;
   void announce(const AnswerTask& answer);
-  void announce_loss(StreamPlan& stream, Reason reason);
+  void announce_loss(StreamPlan& stream, Reason reason, std::optional<Instant> until = {});
 
   const LaxityOptions options_;
   const Books* books_ = nullptr;

@@ -32,6 +32,7 @@ struct StreamPlan {
   TaskId id{};
   bool was_promised = false;  ///< Admitted once: a failure to plan it again is told, and tried again later.
   bool loss_is_announced = false;
+  Instant given_up_until;     ///< Frames up to this r have left the plan after an overrun, or some have.
   bool is_displaced = false;  ///< Promised once, in no plan, and not asked for at present.
   std::uint32_t executor = 0;
   PlannedStream planned;          ///< `next`: one past the last frame in the plan.
