@@ -10,6 +10,8 @@ namespace {
 const Contender kDeepRt = {"DeepRT", "deeprt", {}, false};
 const Contender kLaxity = {"laxity", "laxity", {}, false};
 const Contender kSedf = {"SEDF", "sedf", {}, false};
+// Phase 2 that refuses only where a frame is late, not where a batch misses its window's deadline.
+const Contender kByFrames = {"DeepRT by frames", "deeprt", {{"admission", 3}}, false};
 const std::vector<Contender>& baselines() {
   static const std::vector<Contender> kBaselines = {
       {"BATCH", "batch", {{"batch_size", 2}, {"instances_max", 1}}, true},
@@ -72,7 +74,8 @@ Json compare(const Scale& scale, const std::vector<Setting>& compared) {
   Json settings = Json::array();
   for (const Setting& setting : compared) {
     std::vector<Column> own, given;
-    for (const Contender& contender : {kDeepRt, kLaxity, kSedf}) own.push_back({.label = contender.label});
+    for (const Contender& contender : {kDeepRt, kLaxity, kSedf, kByFrames})
+      own.push_back({.label = contender.label});
     given.push_back({.label = "DeepRT"});
     for (const Contender& contender : baselines()) given.push_back({.label = contender.label});
     given.push_back({.label = "laxity"});
@@ -87,6 +90,7 @@ Json compare(const Scale& scale, const std::vector<Setting>& compared) {
       own[0].add(summarise(trace, all, deeprt));
       own[1].add(summarise(trace, all, run(trace, all, kLaxity, spec)));
       own[2].add(summarise(trace, all, run(trace, all, kSedf, spec)));
+      own[3].add(summarise(trace, all, run(trace, all, kByFrames, spec)));
       given[0].add(summarise(trace, all, deeprt));
       if (chosen.empty()) continue;
       for (std::size_t i = 0; i < baselines().size(); ++i) {

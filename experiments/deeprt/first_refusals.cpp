@@ -111,7 +111,7 @@ Json first_refusals(const Scale& scale) {
   Plan plan(kPlanFramesMax);
   Json table = Json::array();
   for (const Row& row : rows()) {
-    std::vector<double> deeprt, published, sedf, demand, gated, generators, search, bound;
+    std::vector<double> deeprt, published, by_frames, sedf, demand, gated, generators, search, bound;
     std::uint64_t laxity_misses = 0;
     for (std::uint64_t seed = 1; seed <= scale.seeds; ++seed) {
       Rng rng = Rng(seed).split(table.size());
@@ -132,6 +132,7 @@ Json first_refusals(const Scale& scale) {
       };
       deeprt.push_back(by_policy("deeprt", {}));
       published.push_back(by_policy("deeprt", {{"admission", 1}}));
+      by_frames.push_back(by_policy("deeprt", {{"admission", 3}}));
       sedf.push_back(by_policy("sedf", {}));
       generators.push_back(by_policy("laxity", {{"search_nodes", 0}}));
       search.push_back(by_policy("laxity", {}, &laxity_misses));
@@ -143,6 +144,7 @@ Json first_refusals(const Scale& scale) {
     table.push_back({{"workload", row.workload.name},
                      {"deeprt", deeprt},
                      {"published", published},
+                     {"by_frames", by_frames},
                      {"sedf", sedf},
                      {"demand", demand},
                      {"gated", gated},

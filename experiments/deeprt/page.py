@@ -159,8 +159,10 @@ class Page:
             at_once, images = PAPER_AT_ONCE[s["setting"]], PAPER_IMAGES[s["setting"]]
             rows.append((s["setting"], f"{mean(s['requests']):.0f}",
                          f"{spread(own['DeepRT']['at_once'])} · {at_once[0]}",
+                         spread(own["DeepRT by frames"]["at_once"]),
                          f"{spread(own['SEDF']['at_once'])} · {at_once[1]}", spread(own["laxity"]["at_once"]),
-                         "/".join(f"{mean(own[n]['admitted']):.1f}" for n in ("DeepRT", "SEDF", "laxity")),
+                         "/".join(f"{mean(own[n]['admitted']):.1f}" for n in
+                                  ("DeepRT", "DeepRT by frames", "SEDF", "laxity")),
                          f"{spread(own['DeepRT']['images_per_s'])} · {images[0]}",
                          f"{spread(own['SEDF']['images_per_s'])} · {images[1]}",
                          spread(own["laxity"]["images_per_s"])))
@@ -173,9 +175,9 @@ class Page:
                            [r[1] for r in ranges], marks))
         chart = svg.bars("Requests served at once; black: the paper", [s["setting"] for s in settings],
                          series, "most at once")
-        return (table(["trace", "asked", "at once: DeepRT · paper", "SEDF · paper", "laxity",
-                       "admitted in all: DeepRT/SEDF/laxity", "images/s: DeepRT · paper", "SEDF · paper",
-                       "laxity"], rows) + "\n\n" +
+        return (table(["trace", "asked", "at once: DeepRT · paper", "DeepRT by frames", "SEDF · paper",
+                       "laxity", "admitted in all: DeepRT/by frames/SEDF/laxity", "images/s: DeepRT · paper",
+                       "SEDF · paper", "laxity"], rows) + "\n\n" +
                 self.chart("admitted", chart, "Requests served at once by trace"))
 
     def variants_of_frames(self):
@@ -187,12 +189,16 @@ class Page:
             paper = PAPER_AT_ONCE[s["setting"]]
             rows.append([f"{s['setting']}, {s['frames']}", f"{mean(s['requests']):.0f}"] + misses +
                         [f"{spread(own['DeepRT']['at_once'])} · {paper[0]}",
+                         spread(own["DeepRT by frames"]["at_once"]),
                          f"{spread(own['SEDF']['at_once'])} · {paper[1]}", spread(own["laxity"]["at_once"])])
         return table(["trace", "asked", "missed, %: DeepRT", "BATCH", "BATCH-Delay", "AIMD",
-                      "AIMD that waits", "at once: DeepRT · paper", "SEDF · paper", "laxity"], rows)
+                      "AIMD that waits", "at once: DeepRT · paper", "DeepRT by frames", "SEDF · paper",
+                      "laxity"], rows)
 
     def promises(self):
-        rows, names = [], ["DeepRT", "DeepRT as published", "SEDF", "laxity"]
+        rows = []
+        names = ["DeepRT", "DeepRT as published", "DeepRT by frames", "by frames, never early", "SEDF",
+                 "laxity"]
         for row in self.results["promises"]:
             cells = [row["case"]]
             for name in names:
@@ -240,8 +246,8 @@ class Page:
             expected = EXPECTED_REFUSALS.get(row["workload"])
             ratio = lambda name: mean(row[name]) / max(mean(base), 1e-9)
             cells = [row["workload"], spread(base) + (f" · {expected[0]:g}" if expected else "")]
-            for name, place in (("published", None), ("sedf", 1), ("demand", None), ("gated", 2),
-                                ("generators", None), ("search", 3), ("bound", 4)):
+            for name, place in (("published", None), ("by_frames", None), ("sedf", 1), ("demand", None),
+                                ("gated", 2), ("generators", None), ("search", 3), ("bound", 4)):
                 cells.append(f"{ratio(name):.2f}" + (f" · {expected[place]:g}" if place and expected else ""))
             cells.append(row["laxity_misses"])
             rows.append(cells)
@@ -251,8 +257,8 @@ class Page:
                                       ("laxity", "search"))]
         chart = svg.bars("Streams until the first refusal, as multiple of DeepRT's",
                          [str(i + 1) for i in range(len(rows))], series, "× DeepRT", "row of the table")
-        header = ["workload", "DeepRT · expected", "as published", "SEDF", "demand test", "gated plan",
-                  "laxity without search", "laxity", "bound", "late of laxity's"]
+        header = ["workload", "DeepRT · expected", "as published", "by frames", "SEDF", "demand test",
+                  "gated plan", "laxity without search", "laxity", "bound", "late of laxity's"]
         return (table(header, rows) + "\n\n" +
                 self.chart("refusals", chart, "Streams until the first refusal relative to DeepRT"))
 

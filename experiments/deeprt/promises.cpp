@@ -39,6 +39,8 @@ constexpr Case kCases[] = {{"as the table says, as predicted", ExecutionMode::kP
 const Contender kContenders[] = {
     {"DeepRT", "deeprt", {}, false},
     {"DeepRT as published", "deeprt", {{"admission", 1}, {"early_batching", 2}}, false},
+    {"DeepRT by frames", "deeprt", {{"admission", 3}}, false},
+    {"by frames, never early", "deeprt", {{"admission", 3}, {"early_batching", 0}}, false},
     {"SEDF", "sedf", {}, false},
     {"laxity", "laxity", {}, false}};
 
