@@ -13,16 +13,6 @@
 namespace laxity {
 namespace {
 
-Result<ServeConfig> config_of(const AdmitFlags& flags) {
-  const std::uint32_t cores = this_machine().cores;
-  auto config =
-      flags.config.empty() ? Result<ServeConfig>(default_config(cores)) : read_config(flags.config, cores);
-  if (!config) return config.error();
-  if (!flags.models.empty()) config->models = flags.models;
-  if (!flags.profile.empty()) config->profile = flags.profile;
-  return config;
-}
-
 Status write_file(const std::string& path, const std::string& text) {
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
   file << text;
@@ -38,7 +28,7 @@ Result<bool> admit(const AdmitFlags& flags) {
     return invalid_argument(flags.scenario +
                             ": a scenario with expected decisions; admit takes TOML scenarios");
   }
-  auto config = config_of(flags);
+  auto config = config_from_flags(flags.config, flags.models, flags.profile);
   if (!config) return config.error();
   MachineInfo machine = this_machine();
   machine.engine = "simulated";

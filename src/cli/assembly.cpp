@@ -141,6 +141,16 @@ Status find_table(const ServeConfig& config, bool may_measure, const Progress& p
 
 }  // namespace
 
+Result<ServeConfig> config_from_flags(const std::string& config, const std::string& models,
+                                      const std::string& profile) {
+  const std::uint32_t cores = this_machine().cores;
+  auto read = config.empty() ? Result<ServeConfig>(default_config(cores)) : read_config(config, cores);
+  if (!read) return read.error();
+  if (!models.empty()) read->models = models;
+  if (!profile.empty()) read->profile = profile;
+  return read;
+}
+
 Result<Assembly> load_models(const ServeConfig& config) {
   Assembly assembly;
   auto engine = make_ort_engine();

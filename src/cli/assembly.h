@@ -31,6 +31,11 @@ struct Assembly {
   Duration wake_typical{};   ///< Median cost of waking an executor\'s core.
 };
 
+/// The file `config`, or what is used without one; `models` and `profile` win over it unless empty.
+/// Errors: as read_config.
+Result<ServeConfig> config_from_flags(const std::string& config, const std::string& models,
+                                      const std::string& profile);
+
 /// The repository, the CPU engine and the executors, without execution times. Errors: as Repository::load,
 /// make_ort_engine.
 Result<Assembly> load_models(const ServeConfig& config);

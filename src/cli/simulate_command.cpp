@@ -90,18 +90,8 @@ Result<Oracles> read_oracles(const std::string& models_folder, const Catalog& ca
   return oracles;
 }
 
-Result<ServeConfig> config_of(const SimulateFlags& flags) {
-  const std::uint32_t cores = this_machine().cores;
-  auto config =
-      flags.config.empty() ? Result<ServeConfig>(default_config(cores)) : read_config(flags.config, cores);
-  if (!config) return config.error();
-  if (!flags.models.empty()) config->models = flags.models;
-  if (!flags.profile.empty()) config->profile = flags.profile;
-  return config;
-}
-
 Status simulate_all(const SimulateFlags& flags, ResultDocument& document) {
-  auto config = config_of(flags);
+  auto config = config_from_flags(flags.config, flags.models, flags.profile);
   if (!config) return config.error();
   std::optional<Assembly> assembly;  // only when a scenario does not bring its own system
   const std::vector<std::string> names =

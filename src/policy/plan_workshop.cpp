@@ -2,33 +2,14 @@
 
 #include <algorithm>
 
+#include "analysis/offer_grid.h"
+
 namespace laxity {
 namespace {
 
-// Counter-offers are the best found on a grid of 1 ms for the deadline and 5 % for the period, with so many
-// tests each.
-constexpr int kOfferTestsMax = 12;
-constexpr Duration kDeadlineStep = 1ms;
-constexpr std::int64_t kPeriodSteps = 20;     // 5 % of the period asked for
 constexpr std::int64_t kPeriodTimesMax = 40;  // a stream so much slower is another stream
 
 bool is_endless(const PlannedStream& stream) { return !stream.end; }
-
-/// The fewest steps found that are admitted: doubled until some are, then the gap is halved.
-template <typename IsAdmitted>
-std::optional<std::int64_t> least_steps(std::int64_t steps_max, IsAdmitted is_admitted) {
-  std::int64_t fails = 0, fits = 0;
-  int tests = 0;
-  for (std::int64_t steps = 1; tests < kOfferTestsMax && fits == 0 && steps <= steps_max;
-       ++tests, steps *= 2) {
-    (is_admitted(steps) ? fits : fails) = steps;
-  }
-  for (; fits > fails + 1 && tests < kOfferTestsMax; ++tests) {
-    const std::int64_t middle = fails + (fits - fails) / 2;
-    (is_admitted(middle) ? fits : fails) = middle;
-  }
-  return fits > 0 ? std::optional(fits) : std::nullopt;
-}
 
 }  // namespace
 
@@ -134,21 +115,23 @@ void PlanWorkshop::find_offers(const Snapshot& from) {
 }
 
 std::optional<Duration> PlanWorkshop::least_deadline(const Snapshot& from, const PlannedStream& asked) {
-  const auto steps = least_steps(INT64_MAX / 2, [&](std::int64_t tried_steps) {
+  const auto steps = least_admitted_steps([&](std::int64_t tried_steps) {
     PlannedStream tried = asked;
-    tried.deadline += tried_steps * kDeadlineStep;
+    tried.deadline += tried_steps * kOfferDeadlineStep;
     return try_plan(from, tried, 0);
   });
-  return steps ? std::optional(asked.deadline + *steps * kDeadlineStep) : std::nullopt;
+  return steps ? std::optional(asked.deadline + *steps * kOfferDeadlineStep) : std::nullopt;
 }
 
 std::optional<Duration> PlanWorkshop::least_period(const Snapshot& from, const PlannedStream& asked) {
-  const Duration step = std::max<Duration>(asked.phase.period / kPeriodSteps, 1ns);
-  const auto steps = least_steps(kPeriodTimesMax * kPeriodSteps, [&](std::int64_t tried_steps) {
-    PlannedStream tried = asked;
-    tried.phase.period += tried_steps * step;
-    return try_plan(from, tried, 0);
-  });
+  const Duration step = std::max<Duration>(asked.phase.period / kOfferPeriodSteps, 1ns);
+  const auto steps = least_admitted_steps(
+      [&](std::int64_t tried_steps) {
+        PlannedStream tried = asked;
+        tried.phase.period += tried_steps * step;
+        return try_plan(from, tried, 0);
+      },
+      kPeriodTimesMax * kOfferPeriodSteps);
   return steps ? std::optional(asked.phase.period + *steps * step) : std::nullopt;
 }
 
