@@ -8,7 +8,7 @@ std::uint64_t append_frames(const PlannedStream& stream, Instant horizon, std::s
                             std::vector<PlanFrame>& frames, Instant* cut_at) {
   std::uint64_t k = stream.next;
   for (; stream.release(k) < horizon && (!stream.end || k < *stream.end); ++k) {
-    if (frames.size() == frames_max) {
+    if (frames.size() >= frames_max) {
       *cut_at = std::min(*cut_at, stream.release(k));
       break;
     }

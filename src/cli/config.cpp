@@ -45,6 +45,7 @@ void read_threads(TomlTable& root, ServeConfig::Threads& threads) {
   take(threads.busy_poll, table->boolean("busy_poll"));
   take(threads.executor_spin_us, table->integer("executor_spin_us", 0, 1'000'000));
   take(threads.inline_execution_max_us, table->integer("inline_execution_max_us", 0, 1'000'000));
+  take(threads.realtime_priority, table->integer("realtime_priority", 0, 99));
   take(threads.network_core, table->integer("network_core", -1, 4095));
 }
 

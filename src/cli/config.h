@@ -43,8 +43,9 @@ struct ServeConfig {
     bool busy_poll = false;               ///< The network thread polls instead of sleeping.
     std::uint32_t executor_spin_us = 50;  ///< How long an executor looks for its next batch before it sleeps.
     std::uint32_t inline_execution_max_us =
-        300;               ///< A lone batch this short runs on the thread that received it.
-    int network_core = 0;  ///< -1: not pinned.
+        300;                     ///< A lone batch this short runs on the thread that received it.
+    int network_core = 0;        ///< -1: not pinned.
+    int realtime_priority = 10;  ///< Of the network and timer threads, where permitted; 0: none.
   } threads;
 
   std::vector<ExecutorConfig> executors;  ///< Never empty once read: the default is one per core left.

@@ -57,6 +57,7 @@ LiveOptions live_options(const ServeConfig& config, const Assembly& assembly) {
   options.executor_cores = assembly.executor_cores;
   options.pin_threads = config.threads.network_core >= 0;
   options.inline_execution_max = std::chrono::microseconds(config.threads.inline_execution_max_us);
+  options.realtime_priority = config.threads.realtime_priority;
   options.spin = std::chrono::microseconds(config.threads.executor_spin_us);
   return options;
 }
@@ -71,6 +72,7 @@ ServerConfig server_config(const ServeConfig& config, const Assembly& assembly) 
   server.engine = assembly.machine.engine;
   server.is_emulated = assembly.machine.emulated;
   server.busy_poll = config.threads.busy_poll;
+  server.realtime_priority = config.threads.realtime_priority;
   if (config.threads.network_core >= 0) server.cores = {config.threads.network_core};
   return server;
 }
@@ -84,6 +86,13 @@ void say_ready(const ServeConfig& config, const Assembly& assembly, std::uint16_
                config.policy.c_str(), assembly.machine.engine.c_str(),
                assembly.machine.emulated ? " (emulated)" : "",
                assembly.profile_path.empty() ? "the executors' tables" : assembly.profile_path.c_str());
+  if (config.threads.realtime_priority > 0) {
+    const Status raised = may_raise_threads(config.threads.realtime_priority);
+    if (!raised) {
+      std::fprintf(stderr, "laxity: timers may fire late on a busy machine: %s\n",
+                   raised.error().message.c_str());
+    }
+  }
   std::fprintf(stderr, "laxity: ready on http://%s:%u\n", config.http.address.c_str(),
                static_cast<unsigned>(port));
 }

@@ -13,7 +13,7 @@ struct Limits {
   std::size_t queue_length_max = 4096;  ///< Jobs alive at once, waiting or running. At most 2^20.
   std::size_t batch_size_max = 32;      ///< At most kBatchSizeMax.
   std::size_t streams_max = 1024;
-  std::size_t plan_frames_max = 16384;
+  std::size_t plan_frames_max = 32768;  ///< Frames that the plan of one executor holds.
 };
 
 }  // namespace laxity

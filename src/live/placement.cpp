@@ -8,8 +8,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <string>
+#include <thread>
 
 namespace laxity {
 namespace {
@@ -111,6 +113,21 @@ Status settle_this_thread(std::string_view name, std::span<const int> cores) {
   if (error == 0) return Unit{};
   return failed_precondition("thread " + std::string(name) + " on cores " + list_of(cores) + ": " +
                              std::strerror(error));
+}
+
+Status raise_this_thread(int priority) {
+  sched_param parameters{};
+  parameters.sched_priority = priority;
+  if (::sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &parameters) == 0) return Unit{};
+  return failed_precondition("real-time priority " + std::to_string(priority) + ": " + std::strerror(errno) +
+                             "; expected the capability CAP_SYS_NICE or a resource limit RLIMIT_RTPRIO of at "
+                             "least that");
+}
+
+Status may_raise_threads(int priority) {
+  Status status = Unit{};
+  std::thread([&] { status = raise_this_thread(priority); }).join();
+  return status;
 }
 
 void lower_this_thread() {

@@ -38,6 +38,14 @@ Result<Placement> place_threads(std::span<const int> cores, std::span<const std:
 /// anywhere.
 Status settle_this_thread(std::string_view name, std::span<const int> cores);
 
+/// Asks that the calling thread runs at once whenever it wants to, before all ordinary threads of its core
+/// (SCHED_FIFO; threads that it starts do not inherit this). For threads that never work for long: who keeps
+/// the core keeps everybody else out. `priority` in [1, 99]. Errors: kFailedPrecondition: not permitted
+/// (CAP_SYS_NICE or the resource limit RLIMIT_RTPRIO is needed); the thread goes on as it was.
+Status raise_this_thread(int priority);
+/// Whether raise_this_thread would succeed: tried on a thread of its own.
+Status may_raise_threads(int priority);
+
 /// Asks for less processor time than others on the same core: for work that may wait, such as writing the
 /// trace.
 void lower_this_thread();

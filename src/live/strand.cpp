@@ -152,18 +152,59 @@ void Strand::arm(Instant at) noexcept {
     ++counters_.timer_wakes;
     timer_bell_.ring(kBellEarlier);
   }
+  if (at_ns < watcher_wakes_at_ns_.load(std::memory_order_seq_cst)) {
+    watcher_bell_.load(std::memory_order_relaxed)->ring(kBellWatch);
+  }
+}
+
+// False: it was armed anew, or somebody else has noted it.
+bool Strand::note_timer_due(std::int64_t armed_ns) noexcept {
+  // Queued, not just drained for: the strand's present holder, if there is one, will not miss it.
+  if (!armed_ns_.compare_exchange_strong(armed_ns, kNever, std::memory_order_seq_cst)) return false;
+  // One note at a time, so that it never takes a finish's place.
+  if (!timer_is_noted_.exchange(true, std::memory_order_seq_cst)) push_internal(TimerFired{});
+  return true;
+}
+
+Doorbell::Bits Strand::wait_watching_timer(Doorbell& bell, const SteadyClock& clock, Duration spin) noexcept {
+  constexpr Duration kLook = 20us;  // how long the timer may be out of sight while spinning
+  const bool never_sleeps = spin == Duration::max();
+  const bool is_watcher = !is_watched_.exchange(true, std::memory_order_seq_cst);
+  if (is_watcher) watcher_bell_.store(&bell, std::memory_order_relaxed);
+  Doorbell::Bits bits = 0;
+  while (bits == 0) {
+    const std::int64_t armed_ns = is_watcher ? armed_ns_.load(std::memory_order_seq_cst) : kNever;
+    const std::int64_t now_ns = clock.now().since_start().count();
+    if (armed_ns <= now_ns) {
+      if (note_timer_due(armed_ns)) break;
+      continue;
+    }
+    if (never_sleeps || armed_ns - now_ns <= spin.count()) {
+      bits = bell.spin(clock, std::min(kLook, Duration(armed_ns - now_ns)));
+    } else {
+      const std::int64_t wake_ns = armed_ns == kNever ? kNever : armed_ns - spin.count();
+      if (is_watcher) watcher_wakes_at_ns_.store(armed_ns, std::memory_order_seq_cst);
+      // As in wait_for_timer: armed anew before it could see when we mean to wake, it has not rung.
+      if (!is_watcher || armed_ns_.load(std::memory_order_seq_cst) >= armed_ns) {
+        bits = bell.wait(wake_ns == kNever
+                             ? std::nullopt
+                             : std::optional(clock.monotonic_ns(Instant::from_start(Duration(wake_ns)))));
+      }
+      if (is_watcher) watcher_wakes_at_ns_.store(kAwake, std::memory_order_seq_cst);
+    }
+    bits &= ~kBellWatch;
+  }
+  if (is_watcher) is_watched_.store(false, std::memory_order_seq_cst);
+  return bits;
 }
 
 bool Strand::wait_for_timer(const SteadyClock& clock, bool poll) noexcept {
   for (;;) {
-    std::int64_t armed_ns = armed_ns_.load(std::memory_order_seq_cst);
+    const std::int64_t armed_ns = armed_ns_.load(std::memory_order_seq_cst);
     Doorbell::Bits bits = timer_bell_.take();
     if (bits == 0) {
       if (armed_ns <= clock.now().since_start().count()) {
-        // Queued, not just drained for: the strand's present holder, if there is one, will not miss it.
-        if (!armed_ns_.compare_exchange_strong(armed_ns, kNever, std::memory_order_seq_cst)) continue;
-        // One note at a time, so that it never takes a finish's place.
-        if (!timer_is_noted_.exchange(true, std::memory_order_seq_cst)) push_internal(TimerFired{});
+        if (!note_timer_due(armed_ns)) continue;
         return true;
       }
       if (poll) {

@@ -92,6 +92,14 @@ class Strand {
   static constexpr Doorbell::Bits kBellEarlier = 1, kBellDrain = 2, kBellStop = 4;
   Doorbell& timer_bell() noexcept { return timer_bell_; }
 
+  /// For a thread that is idle on a core of its own, where it wakes sooner than the timer thread does among
+  /// others: waits at `bell` until it is rung, and returns its bits; or until the timer is due, notes that as
+  /// the timer thread would, and returns 0: drain. The last `spin` before that it watches without sleeping
+  /// (Duration::max(): all the time). One thread watches the timer at a time, others only their bells. Other
+  /// bits of `bell` than kBellWatch are the caller's.
+  Doorbell::Bits wait_watching_timer(Doorbell& bell, const SteadyClock& clock, Duration spin) noexcept;
+  static constexpr Doorbell::Bits kBellWatch = 1 << 8;
+
   /// Inside the strand.
   const StrandCounters& counters() const noexcept { return counters_; }
   /// External events that found the queue full. Any thread.
@@ -106,6 +114,7 @@ class Strand {
   bool let_go() noexcept;
   void deliver(Instant now, const Event& event, StrandHolder& holder) noexcept;
   void arm(Instant at) noexcept;
+  bool note_timer_due(std::int64_t armed_ns) noexcept;
   Instant stamp(Instant now, int rank) noexcept;
 
   Scheduler& scheduler_;
@@ -125,13 +134,17 @@ class Strand {
   std::optional<Instant> timer_at_;
   StrandCounters counters_;
 
-  // Between the strand and the timer thread: when the timer is due, and when the thread means to wake.
+  // Between the strand and who waits for the timer (the timer thread, and at most one watcher): when it is
+  // due, and when each means to wake.
   static constexpr std::int64_t kNever = INT64_MAX;
   static constexpr std::int64_t kAwake = INT64_MIN;
   alignas(kCacheLineSize) std::atomic<std::int64_t> armed_ns_{kNever};
   std::atomic<std::int64_t> wakes_at_ns_{kAwake};
   std::atomic<bool> timer_is_noted_{false};  // a TimerFired is queued
   Doorbell timer_bell_;
+  std::atomic<bool> is_watched_{false};
+  std::atomic<std::int64_t> watcher_wakes_at_ns_{kAwake};
+  std::atomic<Doorbell*> watcher_bell_{nullptr};
 };
 
 }  // namespace laxity

@@ -17,6 +17,8 @@ constexpr PolicyOption kOptions[] = {
      "by how much longer times an endless stream must be borne when admitted"},
     {"answer_guard_us", 1'000, 0, 1'000'000,
      "an answer that there is leaves so long before the last chance of a deeper one: timers wake late"},
+    {"best_effort_percent", 90, 0, 100,
+     "of the gaps that promises leave, the share of best-effort work while optional stages wait too"},
     {"search_nodes", 5'000, 0, 16'000, "nodes of the search for a plan when the generators find none"},
 };
 
@@ -27,6 +29,7 @@ void LaxityPolicy::attach(const Books& books) {
   const SystemModel& system = books.system();
   const std::size_t frames_max = system.limits.plan_frames_max;
   gap_.attach(books, true, true, options_.answer_guard);
+  best_effort_.attach(books, true, true);
   streams_.resize(system.limits.streams_max);
   places_.resize(books.capacity());
   pending_.reserve(kPendingMax + system.limits.streams_max);
@@ -95,7 +98,7 @@ BuiltinPolicy laxity_policy() {
             return std::make_unique<LaxityPolicy>(LaxityOptions{
                 time("horizon_us"), time("lookahead_us"), time("extension_period_us"),
                 option(options, "margin_ppm"), static_cast<std::uint64_t>(option(options, "search_nodes")),
-                time("answer_guard_us")});
+                time("answer_guard_us"), option(options, "best_effort_percent")});
           }};
 }
 

@@ -200,7 +200,10 @@ std::optional<std::uint64_t> LaxityPolicy::request_plan(Instant now) {
     w.question = PlanWorkshop::Question::kAdmit;
     w.candidate = planned_stream(books_->stream(stream.id)->task, stream.next_wanted, now);
     w.wants_offers = !stream.was_promised;
-    w.horizon = now + options_.horizon;
+    // A stream that begins later is planned as far beyond its beginning.
+    const Instant begin = std::max(now, w.candidate->release(w.candidate->next));
+    w.horizon = begin + options_.horizon;
+    w.horizon_min = begin + std::min(options_.horizon, options_.lookahead);
     bool is_any_usable = false, is_any_overrunning = false;
     for (std::uint32_t e = 0; e < executors_.size(); ++e) {
       snapshot(e, now);

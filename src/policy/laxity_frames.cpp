@@ -41,13 +41,13 @@ void LaxityPolicy::job_ready(JobIndex job, Instant now) {
       return;
     }
   }
-  gap_.push(job, now);
+  waiting_of(job).push(job, now);
 }
 
 void LaxityPolicy::job_gone(JobIndex job, Instant) {
   const Place place = places_[job];
   if (place.kind == Place::Kind::kGap) {
-    gap_.erase(job);
+    waiting_of(job).erase(job);
   } else if (place.kind == Place::Kind::kGroup) {
     auto& group = executors_[place.executor].group;
     for (std::size_t i = 0; i < group.size(); ++i) {
@@ -67,7 +67,7 @@ void LaxityPolicy::job_gone(JobIndex job, Instant) {
 
 void LaxityPolicy::to_gap(JobIndex job, Instant now) {
   places_[job].kind = Place::Kind::kGap;
-  gap_.push(job, now);
+  waiting_of(job).push(job, now);
 }
 
 bool LaxityPolicy::is_here(const ExecutorPlan& e, const PlanBatch& batch) const {

@@ -170,59 +170,79 @@ bool LaxityPolicy::start_planned_early(std::uint32_t executor, bool whole, Insta
   return false;
 }
 
-// The most urgent work without a promise that ends by `until`; with `before`, only what is due before that.
-bool LaxityPolicy::start_gap_batch(Instant until, std::optional<Instant> before, Instant now,
-                                   Decision& decision) {
-  if (gap_.empty()) return false;
-  const SystemModel& system = books_->system();
+// The most urgent waiting job that ends by `until`; with `before`, only what is due before that.
+std::optional<JobIndex> LaxityPolicy::most_urgent(const UrgencyQueue& queue, Instant until,
+                                                  std::optional<Instant> before, Instant now) const {
   std::optional<JobIndex> best;
+  if (queue.empty()) return best;
+  const SystemModel& system = books_->system();
   for (std::size_t c = 0; c < system.catalog.categories.size(); ++c) {
     const auto category = static_cast<CategoryId>(c);
-    if (gap_.empty(category)) continue;
-    const JobIndex job = gap_.top(category);
+    if (queue.empty(category)) continue;
+    const JobIndex job = queue.top(category);
     const JobEntry& entry = books_->entry(job);
     if (until < Instant::latest()) {
       // Work that was never measured runs only where nothing is promised.
       if (system.table.batch_size_max(category) == 0) continue;
       if (now + gap_time(category, 1, entry.encoded ? 1 : 0) > until) continue;
     }
-    const bool is_mandatory = gap_.key(job).rank == UrgencyRank::kInTime;
+    const bool is_mandatory = queue.key(job).rank == UrgencyRank::kInTime;
     if (before && (!is_mandatory || entry.job.deadline_key() - reply() >= *before)) continue;
-    if (!best || gap_.key(job) < gap_.key(*best)) best = job;
+    if (!best || queue.key(job) < queue.key(*best)) best = job;
   }
-  if (!best) return false;
+  return best;
+}
+
+// Work without a promise that ends by `until`. Optional stages and best-effort work share the gaps when both
+// wait: what one is given meanwhile is counted, so that a flood of either leaves the other its share. All
+// else goes before best effort.
+bool LaxityPolicy::start_gap_batch(Instant until, std::optional<Instant> before, Instant now,
+                                   Decision& decision) {
+  constexpr std::int64_t kCreditMax = std::int64_t{100} * 1'000'000'000;  // a second
+  const std::optional<JobIndex> urgent = most_urgent(gap_, until, before, now);
+  const std::optional<JobIndex> best_effort = most_urgent(best_effort_, until, before, now);
+  if (!urgent && !best_effort) return false;
+  const std::int64_t percent = options_.best_effort_percent;
+  const bool is_shared = urgent && best_effort && gap_.key(*urgent).rank == UrgencyRank::kOptional;
+  const bool is_best_effort = !urgent || (is_shared && percent > 0 && gap_credit_ >= 0);
   decision.kind = Decision::Kind::kStart;
-  decision.jobs.push_back(*best);
-  grow_gap_batch(until, now, decision);
+  decision.jobs.push_back(is_best_effort ? *best_effort : *urgent);
+  const Duration time = grow_gap_batch(is_best_effort ? best_effort_ : gap_, until, now, decision);
+  if (is_shared) {
+    gap_credit_ += time.count() * (is_best_effort ? percent - 100 : percent);
+    gap_credit_ = std::clamp(gap_credit_, -kCreditMax, kCreditMax);
+  }
   return true;
 }
 
 // Company for the one job of a gap batch, in order of urgency, as long as it still ends by `until`, by the
-// first one's deadline, and does not make the most urgent job of another category late that was not.
-void LaxityPolicy::grow_gap_batch(Instant until, Instant now, Decision& decision) {
+// first one's deadline, and does not make the most urgent job of another category late that was not. Returns
+// the batch's planned time.
+Duration LaxityPolicy::grow_gap_batch(UrgencyQueue& queue, Instant until, Instant now, Decision& decision) {
   const JobIndex first = decision.jobs[0];
   const JobEntry& head = books_->entry(first);
   const CategoryId category = books_->next_category(head);
-  const UrgencyRank rank = gap_.key(first).rank;
-  const Instant in_time = gap_.latest_finish(head, rank);
+  const UrgencyRank rank = queue.key(first).rank;
+  const Instant in_time = queue.latest_finish(head, rank);
   const std::size_t cap = books_->system().batch_size_max(category);
-  gap_.erase(first);
+  queue.erase(first);
   const auto elsewhere = gap_.latest_start_elsewhere(category);
   std::uint32_t encoded_count = head.encoded ? 1 : 0;
   Duration time = gap_time(category, 1, encoded_count);
   const Duration alone = time;
-  while (decision.jobs.size() < cap && !gap_.empty(category)) {
-    const JobIndex next = gap_.top(category);
+  while (decision.jobs.size() < cap && !queue.empty(category)) {
+    const JobIndex next = queue.top(category);
     const std::uint32_t encoded = encoded_count + (books_->entry(next).encoded ? 1 : 0);
     const Duration longer = gap_time(category, static_cast<std::uint32_t>(decision.jobs.size() + 1), encoded);
     const Instant finish = now + longer;
-    if (finish > until || finish > in_time || longer >= time + alone) return;
-    if (elsewhere && now + time <= elsewhere->latest_start && finish > elsewhere->latest_start) return;
-    gap_.erase(next);
+    if (finish > until || finish > in_time || longer >= time + alone) return time;
+    if (elsewhere && now + time <= elsewhere->latest_start && finish > elsewhere->latest_start) return time;
+    queue.erase(next);
     decision.jobs.push_back(next);
     encoded_count = encoded;
     time = longer;
   }
+  return time;
 }
 
 // When the head has to start, frames that have not come are later than their contract: they leave the plan.

@@ -43,7 +43,8 @@ struct LaxityOptions {
   Duration extension_period;  // and no sooner than this after the last try
   std::int64_t margin_ppm;
   std::uint64_t search_nodes;
-  Duration answer_guard;  // urgency_queue.h
+  Duration answer_guard;             // urgency_queue.h
+  std::int64_t best_effort_percent;  // of the gaps, while optional stages wait too
 };
 
 /// One decision: O(b log n + c + kLookAhead): batch b, n waiting jobs, c categories. An arrival finds its
@@ -92,7 +93,7 @@ class LaxityPolicy final : public Policy {
   };
   /// Where a ready job is kept.
   struct Place {
-    enum class Kind : std::uint8_t { kGap, kPlanned, kGroup };
+    enum class Kind : std::uint8_t { kGap, kPlanned, kGroup };  // kGap: in waiting_of(job)
     JobId id{};
     Kind kind = Kind::kGap;
     std::uint32_t executor = 0;
@@ -123,6 +124,9 @@ class LaxityPolicy final : public Policy {
   }
   bool plan_frame(StreamPlan& stream, JobIndex job, Instant now);
   void to_gap(JobIndex job, Instant now);
+  UrgencyQueue& waiting_of(JobIndex job) {
+    return books_->entry(job).job.kind == JobKind::kBestEffort ? best_effort_ : gap_;
+  }
   bool is_here(const ExecutorPlan& e, const PlanBatch& batch) const;
   void take_frame(const PlanFrame& frame, std::uint32_t executor, Decision& decision);
   void forget_frame(std::uint32_t executor, std::uint32_t stream, std::uint64_t number);
@@ -136,7 +140,9 @@ class LaxityPolicy final : public Policy {
                  Decision& decision);
   bool start_planned_early(std::uint32_t executor, bool whole, Instant now, Decision& decision);
   bool start_gap_batch(Instant until, std::optional<Instant> before, Instant now, Decision& decision);
-  void grow_gap_batch(Instant until, Instant now, Decision& decision);
+  std::optional<JobIndex> most_urgent(const UrgencyQueue& queue, Instant until, std::optional<Instant> before,
+                                      Instant now) const;
+  Duration grow_gap_batch(UrgencyQueue& queue, Instant until, Instant now, Decision& decision);
   void drop_missing(std::uint32_t executor, Instant now);
   Instant next_look(const ExecutorPlan& e, Instant now) const;
   void shed(std::uint32_t executor, Instant now);
@@ -158,7 +164,9 @@ class LaxityPolicy final : public Policy {
   const Books* books_ = nullptr;
   BatchTimes times_;
   std::vector<std::vector<CategoryIndex>> plan_categories_;  // [model][variant]
-  UrgencyQueue gap_;
+  UrgencyQueue gap_;                                         // what has a deadline and no place in a plan
+  UrgencyQueue best_effort_;                                 // what has none
+  std::int64_t gap_credit_ = 0;  // of best effort: time that it may still have before optional stages, × 100
   std::vector<StreamPlan> streams_;
   std::vector<ExecutorPlan> executors_;
   std::vector<Place> places_;    // by job slot

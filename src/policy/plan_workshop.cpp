@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "analysis/offer_grid.h"
+#include "analysis/stream_share.h"
 
 namespace laxity {
 namespace {
@@ -50,7 +51,6 @@ bool PlanWorkshop::admit(std::uint64_t node_budget) {
     tried = next;
     executor = *next;
     if (try_plan(snapshots[*next], candidate, node_budget)) return true;
-    evidence_ = maker_.evidence();
   }
   if (tried && wants_offers) {
     const PlanEvidence evidence = evidence_;
@@ -60,23 +60,27 @@ bool PlanWorkshop::admit(std::uint64_t node_budget) {
   return false;
 }
 
-// Finite streams are planned to their last frame, as long as the plan has room: a proof for life.
+// Finite streams are planned to their last frame, as long as half of the plan has room for it: a proof for
+// life. The other half is for those that roll: a plan that is full of far frames proves little of near ones.
 bool PlanWorkshop::try_plan(const Snapshot& from, const std::optional<PlannedStream>& added,
                             std::uint64_t node_budget) {
   const bool is_finite =
       !(added && is_endless(*added)) && std::none_of(from.streams.begin(), from.streams.end(), is_endless);
   bool is_cut = false;
   if (is_finite) {
-    const bool is_planned = try_plan_until(from, added, Instant::latest(), node_budget, is_cut);
+    const bool is_planned =
+        try_plan_until(from, added, Instant::latest(), frames_max_ / 2, node_budget, is_cut);
     if (!is_cut) return is_planned;
   }
-  return try_plan_until(from, added, horizon, node_budget, is_cut);
+  return try_plan_until(from, added, horizon, frames_max_, node_budget, is_cut);
 }
 
 bool PlanWorkshop::try_plan_until(const Snapshot& from, const std::optional<PlannedStream>& added,
-                                  Instant until, std::uint64_t node_budget, bool& is_cut) {
+                                  Instant until, std::size_t frames_max, std::uint64_t node_budget,
+                                  bool& is_cut) {
   std::vector<PlanFrame>& frames = maker_.frames();
   frames.clear();
+  evidence_ = {};
   for (std::size_t j = 0; j < from.plan.batch_count(); ++j) {
     for (const PlanFrame& frame : from.plan.frames(from.plan.batch(j))) frames.push_back(frame);
   }
@@ -85,7 +89,7 @@ bool PlanWorkshop::try_plan_until(const Snapshot& from, const std::optional<Plan
   planned_.clear();
   const auto add = [&](const PlannedStream& stream) {
     planned_.push_back(stream);
-    planned_.back().next = append_frames(stream, until, frames_max_, frames, &cut_at);
+    planned_.back().next = append_frames(stream, until, frames_max, frames, &cut_at);
   };
   for (const PlannedStream& stream : from.streams) add(stream);
   if (added) add(*added);
@@ -93,15 +97,19 @@ bool PlanWorkshop::try_plan_until(const Snapshot& from, const std::optional<Plan
   // A plan without room for the whole of a finite life proves less far; the caller asks again.
   if (is_cut && until == Instant::latest()) return false;
   plan_horizon_ = cut_at;
-  // A finite horizon admits too much: what is admitted for longer than the plan has to bear a margin.
-  const bool needs_margin = added && until < Instant::latest();
-  if (maker_.make(times, needs_margin ? padded_times : times, from.free_at, node_budget, plan_)) return true;
+  // A finite horizon admits too much: what is admitted for longer than the plan has to bear a margin, and
+  // must not need more than all of the time where the plan says nothing. A short one says nothing at all.
+  const bool is_rolling = added && until < Instant::latest();
+  if (is_rolling && (cut_at < horizon_min || !fits_in_the_long_run(padded_times, planned_, cut_at)))
+    return false;
+  if (maker_.make(times, is_rolling ? padded_times : times, from.free_at, node_budget, plan_)) return true;
+  evidence_ = maker_.evidence();
   if (added) return false;
   // The order that holds is kept, and only what is new goes behind it.
   frames.clear();
   Instant again_cut_at = until;
   for (const PlannedStream& stream : from.streams) {
-    append_frames(stream, until, frames_max_ - kept_count, frames, &again_cut_at);
+    append_frames(stream, until, frames_max - kept_count, frames, &again_cut_at);
   }
   if (again_cut_at != cut_at) return false;
   plan_ = from.plan;

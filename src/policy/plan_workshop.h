@@ -40,6 +40,7 @@ class PlanWorkshop {
   Question question = Question::kAdmit;
   std::uint32_t executor = 0;  ///< kExtend: which. Afterwards, if found(): where the plan is for.
   Instant horizon;             ///< Frames released before it are to be in the plan.
+  Instant horizon_min;         ///< kAdmit: a plan without room for those before this admits nobody.
   BatchTimes times;            ///< Bounds; a plan is valid with these.
   BatchTimes padded_times;     ///< With a margin: an endless stream is admitted only if these bear it too.
   std::optional<PlannedStream> candidate;
@@ -63,7 +64,7 @@ class PlanWorkshop {
  private:
   bool try_plan(const Snapshot& from, const std::optional<PlannedStream>& added, std::uint64_t node_budget);
   bool try_plan_until(const Snapshot& from, const std::optional<PlannedStream>& added, Instant until,
-                      std::uint64_t node_budget, bool& is_cut);
+                      std::size_t frames_max, std::uint64_t node_budget, bool& is_cut);
   bool admit(std::uint64_t node_budget);
   void find_offers(const Snapshot& from);
   std::optional<Duration> least_deadline(const Snapshot& from, const PlannedStream& asked);

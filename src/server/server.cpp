@@ -31,7 +31,9 @@ void Server::serve(EventPort& port) {
   events_ = &port;
   thread_->network = std::thread([this, &port] {
     // Where the system refuses the cores the thread runs anywhere: slower, not wrong.
-    (void)settle_this_thread("laxity-net", http_->config().cores).has_value();
+    const ServerConfig& config = http_->config();
+    (void)settle_this_thread("laxity-net", config.cores).has_value();
+    if (config.realtime_priority > 0 && !config.busy_poll) (void)raise_this_thread(config.realtime_priority);
     http_->run(port);
   });
 }

@@ -28,6 +28,9 @@ struct ServerConfig {
   std::string engine;                       ///< For the state page: what runs the networks …
   bool is_emulated = false;                 ///< … and whether it only takes their time.
   bool busy_poll = false;  ///< The network thread never sleeps: a core for some microseconds less.
+  /// Real-time priority of the network thread where the system permits it; 0, or with busy_poll: none.
+  /// Whoever posts an event may hold the scheduler for a moment, and must not be put aside meanwhile.
+  int realtime_priority = 0;
   std::vector<int> cores;  ///< Where the network thread may run; empty: anywhere.
 };
 

@@ -80,6 +80,48 @@ TEST(Promises, EndlessStreamsMissNothingUnannounced) {
       frames > 0 ? share_sum / static_cast<double>(frames) : 0.0, share_max);
 }
 
+// Long lives fill a plan. What then is planned of those who come later must not shrink to nothing: a plan
+// that proves nothing would admit anybody.
+TEST(Promises, PlanFullOfLongLives_AdmitsNoMoreThanTheExecutorCanBear) {
+  Scenario scenario;
+  scenario.duration = 12s;
+  Model model;
+  model.name = "m";
+  model.variants.push_back({"full", {}});
+  SystemModel& system = scenario.system.emplace();
+  const ModelId id = system.catalog.add_model(std::move(model), {1}, 1);
+  system.table.set(system.catalog.model(id).variants[0].stages[0], 1, {5ms, 5ms, 5ms, 5ms, 1});
+  system.executors.push_back({"cpu0", ExecutorKind::kCpu, true, true});
+  system.limits.plan_frames_max = 2000;
+  for (int i = 0; i < 20; ++i) {
+    TaskSpec stream;
+    stream.name = "s" + std::to_string(i);
+    stream.model = "m";
+    stream.period = 33ms;
+    stream.jitter = 3ms;
+    stream.phase = 2s + i * 1600us;  // they ask long before they send
+    stream.deadline = DeadlineRange{30ms, 30ms};
+    stream.frames = 300;
+    stream.asks_stream = true;
+    scenario.tasks.push_back(stream);
+  }
+  const auto output = simulate(scenario, system, "laxity", {}, 1);
+  ASSERT_TRUE(output) << output.error().message;
+  std::uint32_t admitted = 0, losses = 0;
+  for (const Promise& promise : output->promises) {
+    admitted += promise.guarantee != Guarantee::kNone;
+    losses += promise.losses;
+  }
+  EXPECT_GE(admitted, 4u);
+  EXPECT_LE(admitted, 6u);  // 33 / 5
+  EXPECT_EQ(losses, 0u);
+  for (const JobRecord& record : output->result.jobs) {
+    if (output->promises[record.task].guarantee != Guarantee::kNone) {
+      EXPECT_EQ(record.outcome, Outcome::kOnTime);
+    }
+  }
+}
+
 // Canary: when executions leave the table, promises break, and the check says so.
 TEST(Promises, Canary_ExecutionsOverTheTableBreakPromises) {
   std::uint64_t broken = 0;

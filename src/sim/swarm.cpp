@@ -58,7 +58,7 @@ class Draw {
     std::erase_if(made.scenario.tasks, [](const TaskSpec& task) { return task.asks_stream; });
     made.scenario.duration = duration;
     SystemModel& system = *made.scenario.system;
-    system.limits.plan_frames_max = 16384;
+    system.limits.plan_frames_max = chance(50) ? 16384 : 4096;
     // Other work keeps to rates that a run of this length can bear.
     for (TaskSpec& task : made.scenario.tasks) {
       task.period = std::max<Duration>(task.period, 10ms);
@@ -79,6 +79,8 @@ class Draw {
       const Duration deadline = stream.period * number(40, 200) / 100 + 1ms;
       stream.deadline = DeadlineRange{deadline, deadline};
       stream.frames.reset();
+      // Some end, but not within what a plan can hold.
+      if (chance(25)) stream.frames = static_cast<std::uint64_t>(number(500, 4000));
       stream.start = time(0ns, duration / 4);
       made.scenario.tasks.push_back(stream);
     }
