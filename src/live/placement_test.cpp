@@ -2,6 +2,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sched.h>
+
+#include <thread>
 
 #include "live/feature_pool.h"
 
@@ -62,6 +65,18 @@ TEST(Placement, UnknownCore_IsRefused) {
   const auto placement = place_threads(Cores{0, 1}, std::vector<Cores>{{1, 7}});
   ASSERT_FALSE(placement);
   EXPECT_THAT(placement.error().message, HasSubstr("expected cores out of 0, 1, found 7"));
+}
+
+// Whether it is permitted depends on who runs the test; the answer must fit what happens.
+TEST(Placement, RealTimePriority_IsGivenOrSaidWhyNot) {
+  std::thread([] {
+    const Status permitted = may_raise_threads(1);
+    const Status raised = raise_this_thread(1);
+    EXPECT_EQ(permitted.has_value(), raised.has_value());
+    EXPECT_EQ(::sched_getscheduler(0) & ~SCHED_RESET_ON_FORK, raised ? SCHED_FIFO : SCHED_OTHER);
+    if (!raised) EXPECT_THAT(raised.error().message, HasSubstr("CAP_SYS_NICE"));
+  }).join();
+  EXPECT_EQ(::sched_getscheduler(0), SCHED_OTHER);
 }
 
 TEST(FeaturePool, LastGivenBack_IsNextTaken) {

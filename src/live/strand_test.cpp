@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <atomic>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -180,6 +183,105 @@ TEST_F(StrandTest, RunInside_DrainsWhatCameMeanwhile) {
   ASSERT_EQ(trace.calls.size(), 2U);
   EXPECT_TRUE(is<TablesChanged>(0));
   EXPECT_TRUE(is<JobReleased>(1));
+}
+
+// An idle executor that watches the timer. Real time and real threads: what is tested is that each wait ends
+// for the right reason, however the threads are interleaved.
+class TimerWatchTest : public ::testing::Test {
+ protected:
+  static constexpr Doorbell::Bits kBellWork = 1;
+
+  TimerWatchTest()
+      : toy(testing::toy_system({{"a"}}, 1, 100us, 1)),
+        scheduler(toy.system, make_policy("edf", {}).value(), {true}),
+        strand(scheduler, clock, toy.system.limits, 64, 4, nullptr, client) {}
+
+  /// The executor is kept busy with job 0; this one waits, and is hopeless soon: that is a timer.
+  void arm_timer(std::uint64_t n, Duration deadline) {
+    Job job;
+    job.id = make_job_id(n, n);
+    job.release = clock.now();
+    if (n > 0) {
+      job.kind = JobKind::kFirm;
+      job.absolute_deadline = clock.now() + deadline;
+    }
+    ASSERT_TRUE(strand.push_external(JobReleased{job}));
+    drain();
+  }
+  void drain() {
+    StrandHolder holder;
+    strand.drain(holder);
+  }
+  std::size_t settled_count() const {
+    return static_cast<std::size_t>(
+        std::count_if(client.commands.begin(), client.commands.end(),
+                      [](const Command& c) { return std::holds_alternative<SettleJob>(c); }));
+  }
+
+  SteadyClock clock;
+  Collecting client;
+  testing::ToySystem toy;
+  Scheduler scheduler;
+  Strand strand;
+  Doorbell bell;
+};
+
+TEST_F(TimerWatchTest, DueTimer_EndsTheWaitAndIsFired) {
+  for (const Duration spin : {Duration::zero(), Duration(50us), Duration::max()}) {
+    arm_timer(0, {});
+    const std::size_t before = settled_count();
+    arm_timer(1, 2ms);
+    ASSERT_TRUE(strand.timer().has_value());
+    EXPECT_EQ(strand.wait_watching_timer(bell, clock, spin), 0U);
+    drain();
+    EXPECT_EQ(settled_count(), before + 1);  // dropped as hopeless
+    BatchFinished finished;
+    finished.batch = std::get<StartBatch>(client.commands.front()).batch;
+    finished.confidences.push_back(1);
+    strand.push_internal(finished);
+    drain();
+    client.commands.clear();
+  }
+}
+
+TEST_F(TimerWatchTest, Ring_EndsTheWait) {
+  bell.ring(kBellWork);
+  EXPECT_EQ(strand.wait_watching_timer(bell, clock, 50us), kBellWork);
+  bell.ring(Strand::kBellWatch | kBellWork);
+  EXPECT_EQ(strand.wait_watching_timer(bell, clock, Duration::max()), kBellWork);
+}
+
+TEST_F(TimerWatchTest, TimerArmedMeanwhile_IsSeen) {
+  arm_timer(0, {});
+  Doorbell::Bits bits = kBellWork;
+  std::thread watcher([&] { bits = strand.wait_watching_timer(bell, clock, 50us); });
+  arm_timer(1, 1h);  // the watcher may sleep until then …
+  arm_timer(2, 3ms);
+  watcher.join();
+  EXPECT_EQ(bits, 0U);
+}
+
+TEST_F(TimerWatchTest, OneWatches_OthersWaitForTheirBells) {
+  arm_timer(0, {});
+  Doorbell other_bell;
+  std::atomic<int> due{0}, rung{0};
+  const auto wait = [&](Doorbell& at) {
+    if (strand.wait_watching_timer(at, clock, 50us) == 0) {
+      ++due;
+    } else {
+      ++rung;
+    }
+  };
+  std::thread first([&] { wait(bell); }), second([&] { wait(other_bell); });
+  arm_timer(1, 3ms);
+  // Whoever watches comes back by itself; the other needs to be rung.
+  while (due.load() == 0) std::this_thread::yield();
+  bell.ring(kBellWork);
+  other_bell.ring(kBellWork);
+  first.join();
+  second.join();
+  EXPECT_EQ(due.load() + rung.load(), 2);
+  EXPECT_EQ(due.load(), 1);
 }
 
 }  // namespace
