@@ -74,8 +74,11 @@ def write_scenario(folder, load, cameras, duration_s, seed):
     return path
 
 
-def write_promise(folder, cameras, duration_s, seed):
-    """More cameras than can be promised, models by turns; the first that is refused takes the offer."""
+def write_promise(folder, cameras, duration_s, seed, flood_per_s=None):
+    """More cameras than can be promised, models by turns; the first that is refused takes the offer.
+
+    Beside them best-effort requests without end: so many a second, or from clients that wait for each answer.
+    """
     text = ['name = "promised cameras and a flood"', f"duration_s = {duration_s}", f"seed = {seed}", ""]
     for camera in range(cameras):
         model = MODELS[camera % len(MODELS)]
@@ -85,8 +88,10 @@ def write_promise(folder, cameras, duration_s, seed):
                  f"jitter_ms = {PROMISE_JITTER_MS}", f"deadline_ms = {PROMISE_DEADLINE_MS}", 'kind = "firm"',
                  f"frames = {int(FPS * duration_s)}",
                  f'input = "{SAMPLES[model]}"', 'admission = "stream"', 'on_refusal = "take-offer"', ""]
-    text += ["[[task]]", 'name = "flood"', f'model = "{MODELS[0]}"', 'arrival = "closed-loop"',
-             f"clients = {FLOOD_CLIENTS}", 'kind = "best-effort"', f'input = "{SAMPLES[MODELS[0]]}"', ""]
+    arrival = (['arrival = "poisson"', f"rate_per_s = {flood_per_s:.1f}"] if flood_per_s else
+               ['arrival = "closed-loop"', f"clients = {FLOOD_CLIENTS}"])
+    text += ["[[task]]", 'name = "flood"', f'model = "{MODELS[0]}"', *arrival, 'kind = "best-effort"',
+             f'input = "{SAMPLES[MODELS[0]]}"', ""]
     path = folder / "promise.toml"
     path.write_text("\n".join(text))
     return path

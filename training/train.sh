@@ -28,7 +28,7 @@ if ! /usr/bin/python3 -c 'import torch' 2>/dev/null; then
   sudo=$([ "$(id -u)" = 0 ] || echo sudo)
   $sudo apt-get update -qq
   DEBIAN_FRONTEND=noninteractive $sudo apt-get install -qq -y --no-install-recommends \
-    python3-torch python3-venv libopenblas0-pthread npm
+    python3-torch python3-venv libopenblas0-pthread $(command -v npm >/dev/null || echo npm)
 fi
 if [ ! -x "$python" ] || ! cmp -s "$here/requirements.txt" "$folder/requirements.txt"; then
   /usr/bin/python3 -m venv --system-site-packages "$folder/venv"

@@ -3,7 +3,9 @@
 
 #include <set>
 #include <string>
+#include <vector>
 
+#include "base/rng.h"
 #include "core/catalog.h"
 #include "core/command.h"
 #include "core/event.h"
@@ -11,6 +13,7 @@
 #include "core/latency_table.h"
 #include "core/outcome.h"
 #include "core/system_model.h"
+#include "core/task.h"
 
 namespace laxity {
 namespace {
@@ -82,6 +85,111 @@ TEST(JobId, CarriesItsSlotAndGrowsInOrderOfRelease) {
   EXPECT_EQ(slot(c), slot(a));
   EXPECT_LT(b, c);
   EXPECT_EQ(ids.free_count(), 0u);
+}
+
+TEST(JobId, WhatIsReserved_OthersCannotTake) {
+  JobIdAllocator ids(5);
+  ASSERT_TRUE(ids.try_reserve(2));
+  EXPECT_FALSE(ids.try_reserve(4));
+  std::vector<JobId> others;
+  while (const auto id = ids.allocate()) others.push_back(*id);
+  EXPECT_EQ(others.size(), 3u);
+  EXPECT_EQ(ids.unreserved_free_count(), 0u);
+  EXPECT_FALSE(ids.try_reserve(1));  // not beside those that are alive
+  const JobId a = *ids.allocate(true), b = *ids.allocate(true);
+  EXPECT_EQ(ids.allocate(true), std::nullopt);
+  ids.release(a);
+  EXPECT_EQ(ids.allocate(), std::nullopt);  // the stream's next frame finds its slot
+  // The stream ends while a frame of it runs on: that one counts as anybody's.
+  ids.disown(b);
+  ids.unreserve(2);
+  EXPECT_EQ(ids.unreserved_free_count(), 1u);
+  ASSERT_TRUE(ids.allocate());
+  EXPECT_EQ(ids.allocate(), std::nullopt);
+  ids.release(b);
+  EXPECT_TRUE(ids.try_reserve(1));
+}
+
+TEST(JobId, RandomUse_NeverLeavesAReservedFrameWithoutASlot) {
+  for (std::uint64_t seed = 1; seed <= 300; ++seed) {
+    Rng rng(seed);
+    const auto capacity = static_cast<std::size_t>(rng.uniform(1, 24));
+    JobIdAllocator ids(capacity);
+    struct Owner {
+      std::size_t reserved = 0;
+      std::vector<JobId> alive;
+    };
+    std::vector<Owner> streams;
+    std::vector<JobId> others;
+    for (int step = 0; step < 300; ++step) {
+      const auto pick = [&](std::size_t size) {
+        return static_cast<std::size_t>(rng.uniform(0, static_cast<std::int64_t>(size) - 1));
+      };
+      switch (rng.uniform(0, 5)) {
+        case 0: {
+          const auto wanted = static_cast<std::size_t>(rng.uniform(0, 6));
+          if (ids.try_reserve(wanted)) streams.push_back({wanted, {}});
+          break;
+        }
+        case 1:
+          if (const auto id = ids.allocate()) others.push_back(*id);
+          break;
+        case 2:
+          if (others.empty()) break;
+          ids.release(others.back());
+          others.pop_back();
+          break;
+        case 3: {
+          if (streams.empty()) break;
+          Owner& stream = streams[pick(streams.size())];
+          if (stream.alive.size() == stream.reserved) break;
+          const auto id = ids.allocate(true);
+          ASSERT_TRUE(id) << "seed " << seed << " step " << step;
+          stream.alive.push_back(*id);
+          break;
+        }
+        case 4: {
+          if (streams.empty()) break;
+          Owner& stream = streams[pick(streams.size())];
+          if (stream.alive.empty()) break;
+          ids.release(stream.alive.back());
+          stream.alive.pop_back();
+          break;
+        }
+        case 5: {
+          if (streams.empty() || !rng.chance(30, 100)) break;
+          const std::size_t i = pick(streams.size());
+          for (const JobId id : streams[i].alive) {
+            ids.disown(id);
+            others.push_back(id);
+          }
+          ids.unreserve(streams[i].reserved);
+          streams.erase(streams.begin() + static_cast<std::ptrdiff_t>(i));
+          break;
+        }
+      }
+      ASSERT_LE(ids.unreserved_free_count(), ids.free_count());
+    }
+  }
+}
+
+TEST(Task, FramesAliveAtOnce) {
+  Task task;
+  task.kind = JobKind::kFirm;
+  task.min_inter_arrival = 33ms;
+  task.relative_deadline = 25ms;
+  task.release_jitter_max = 3ms;
+  EXPECT_EQ(frames_alive_max(task), 3u);
+  task.relative_deadline = 100ms;
+  EXPECT_EQ(frames_alive_max(task), 6u);
+  task.frame_count = 2;
+  EXPECT_EQ(frames_alive_max(task), 2u);
+  task.frame_count.reset();
+  task.relative_deadline = task.release_jitter_max = Duration::max();
+  task.min_inter_arrival = 1ns;
+  EXPECT_GT(frames_alive_max(task), std::uint64_t{1} << 62);
+  task.kind = JobKind::kBestEffort;
+  EXPECT_EQ(frames_alive_max(task), 0u);
 }
 
 TEST(JobId, ReleasingTooManyIsABug) {

@@ -38,4 +38,9 @@ struct Task {
   bool operator==(const Task&) const = default;
 };
 
+/// How many frames of the stream can be alive at once while it keeps its contract: one may come a period
+/// early, lives until its deadline, and in a batch that runs a little longer. 0 for best effort: nothing is
+/// promised. Saturates far above any queue.
+std::uint64_t frames_alive_max(const Task& task) noexcept;
+
 }  // namespace laxity

@@ -21,10 +21,11 @@
 namespace laxity {
 namespace {
 
-constexpr std::size_t kEventsMax = 256;     // handled between two looks at the clock
-constexpr Duration kConnectPatience = 5s;   // for the first connection
-constexpr Duration kReconnectDelay = 10ms;  // a server that refuses is not hammered
-constexpr Duration kRefusalPause = 10ms;    // of a closed-loop client
+constexpr std::size_t kEventsMax = 256;           // handled between two looks at the clock
+constexpr std::size_t kConnectionsPerStream = 4;  // deadlines may be longer than periods
+constexpr Duration kConnectPatience = 5s;         // for the first connection
+constexpr Duration kReconnectDelay = 10ms;        // a server that refuses is not hammered
+constexpr Duration kRefusalPause = 10ms;          // of a closed-loop client
 
 /// Restores the thread's timer slack and placement when the run is over.
 class ThreadSettings {
@@ -67,6 +68,15 @@ struct Pending {
   std::optional<std::uint32_t> client;
   bool is_settled = false;
   std::optional<StreamFrame> frame;
+  bool is_sent = false;
+};
+
+/// Streams and all other jobs wait for connections apart: a camera has one of its own, which no flood of
+/// other requests keeps busy.
+struct Lane {
+  std::deque<std::size_t> waiting;  // jobs without a connection
+  std::size_t out = 0;
+  std::size_t out_max = 0;
 };
 
 struct Link {
@@ -84,7 +94,12 @@ struct LaterFirst {
 class Player {
  public:
   Player(const LoadPlan& plan, const Endpoint& endpoint, const LoadOptions& options)
-      : plan_(plan), endpoint_(endpoint), options_(options) {}
+      : plan_(plan), endpoint_(endpoint), options_(options) {
+    const std::size_t kept =
+        std::min(kConnectionsPerStream * plan.streams.size(), options.connections_max / 2);
+    stream_lane_.out_max = options.connections_max;
+    other_lane_.out_max = std::max<std::size_t>(options.connections_max - kept, 1);
+  }
   ~Player() {
     links_.clear();
     if (epoll_ >= 0) ::close(epoll_);
@@ -102,7 +117,8 @@ class Player {
   void begin(const LoadJob& planned, Instant now);
   void hang_up_due(Instant now);
   void send(Link& link, std::size_t job, Instant now);
-  void serve_waiting(Instant now);
+  void serve_waiting(Lane& lane, Instant now);
+  Lane& lane_of(std::size_t job) { return pending_[job].frame ? stream_lane_ : other_lane_; }
   void wait(Instant until);
   void after(Link& link);
   void take_answer(const HttpReader& reader, std::size_t job);
@@ -123,7 +139,7 @@ class Player {
   std::vector<std::unique_ptr<Link>> links_;  // each descriptor's event carries its place here
   std::vector<std::size_t> spares_;           // the one used last is the warmest
   std::vector<std::size_t> closed_;           // places whose connection may be opened again
-  std::deque<std::size_t> waiting_;           // jobs without a connection
+  Lane stream_lane_, other_lane_;
   std::priority_queue<LoadJob, std::vector<LoadJob>, LaterFirst> closed_loop_;
   std::vector<Pending> pending_;
   std::size_t next_open_ = 0;
@@ -155,7 +171,8 @@ Result<LoadRun> Player::run() {
     const Instant now = clock_.now();
     begin_due(now);
     hang_up_due(now);
-    serve_waiting(now);
+    serve_waiting(stream_lane_, now);
+    serve_waiting(other_lane_, now);
     if (!has_more_to_send()) {
       if (unsettled_ == 0) break;
       if (now >= last_due_ + options_.grace) break;
@@ -176,10 +193,11 @@ Instant Player::next_wake() const {
   if (!closed_loop_.empty()) wake = std::min(wake, closed_loop_.top().at);
   if (next_hang_up_ < plan_.hang_ups.size()) wake = std::min(wake, plan_.hang_ups[next_hang_up_].at);
   if (!has_more_to_send()) wake = std::min(wake, last_due_ + options_.grace);
-  if (!waiting_.empty()) {
-    const Pending& first = pending_[waiting_.front()];
+  for (const Lane* lane : {&stream_lane_, &other_lane_}) {
+    if (lane->waiting.empty()) continue;
+    const Pending& first = pending_[lane->waiting.front()];
     if (first.kind == JobKind::kFirm && first.deadline) wake = std::min(wake, *first.deadline);
-    if (can_open()) wake = std::min(wake, reconnect_at_);
+    if (can_open() && lane->out < lane->out_max) wake = std::min(wake, reconnect_at_);
   }
   return wake;
 }
@@ -287,17 +305,21 @@ void Player::begin(const LoadJob& planned, Instant now) {
   pending_.push_back(pending);
   ++unsettled_;
   last_due_ = std::max(last_due_, pending.deadline.value_or(planned.at));
-  if (waiting_.empty() && (!spares_.empty() || (now >= reconnect_at_ && open_link()))) {
+  Lane& lane = lane_of(job);
+  if (lane.waiting.empty() && lane.out < lane.out_max &&
+      (!spares_.empty() || (now >= reconnect_at_ && open_link()))) {
     send(take_spare(), job, now);
   } else {
-    waiting_.push_back(job);
+    lane.waiting.push_back(job);
   }
 }
 
 void Player::send(Link& link, std::size_t job, Instant now) {
-  const Pending& pending = pending_[job];
+  Pending& pending = pending_[job];
   JobRecord& record = result_.jobs[job];
   link.job = job;
+  pending.is_sent = true;
+  ++lane_of(job).out;
   link.connection.head() = pending.request->head;
   if (pending.deadline && pending.request->deadline_at) {
     write_deadline(link.connection.head(), *pending.request->deadline_at, *pending.deadline - now);
@@ -315,18 +337,19 @@ void Player::send(Link& link, std::size_t job, Instant now) {
   after(link);
 }
 
-void Player::serve_waiting(Instant now) {
-  while (!waiting_.empty()) {
-    const std::size_t job = waiting_.front();
+void Player::serve_waiting(Lane& lane, Instant now) {
+  while (!lane.waiting.empty()) {
+    const std::size_t job = lane.waiting.front();
     const Pending& pending = pending_[job];
     if (pending.kind == JobKind::kFirm && pending.deadline && *pending.deadline < now) {
-      waiting_.pop_front();
+      lane.waiting.pop_front();
       ++result_.stats.unsent;
       settle(job, Outcome::kDropped, Reason::kOverloaded, std::nullopt);
       continue;
     }
+    if (lane.out >= lane.out_max) return;
     if (spares_.empty() && (now < reconnect_at_ || !open_link())) return;
-    waiting_.pop_front();
+    lane.waiting.pop_front();
     send(take_spare(), job, now);
   }
 }
@@ -427,6 +450,7 @@ void Player::settle(std::size_t job, Outcome outcome, Reason reason, std::option
   Pending& pending = pending_[job];
   LAXITY_CHECK(!pending.is_settled);
   pending.is_settled = true;
+  if (pending.is_sent) --lane_of(job).out;
   --unsettled_;
   JobRecord& record = result_.jobs[job];
   record.outcome = outcome;
@@ -444,9 +468,11 @@ void Player::settle(std::size_t job, Outcome outcome, Reason reason, std::option
 }
 
 void Player::give_up() {
-  for (const std::size_t job : waiting_) {
-    ++result_.stats.unsent;
-    settle(job, Outcome::kDropped, Reason::kOverloaded, std::nullopt);
+  for (const Lane* lane : {&stream_lane_, &other_lane_}) {
+    for (const std::size_t job : lane->waiting) {
+      ++result_.stats.unsent;
+      settle(job, Outcome::kDropped, Reason::kOverloaded, std::nullopt);
+    }
   }
   for (std::size_t job = 0; job < pending_.size(); ++job) {
     if (pending_[job].is_settled) continue;

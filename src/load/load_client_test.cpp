@@ -186,6 +186,30 @@ TEST(LoadClient, BoundedConnectionsServeAll) {
   EXPECT_EQ(server.connections(), 1U);
 }
 
+// A camera has a connection of its own: requests that hang must not keep its frames from being sent.
+TEST(LoadClient, FloodThatHangs_LeavesStreamsTheirConnections) {
+  NullServer server([](std::string_view head, std::string_view body) {
+    return body.find("\"s-7\"") == std::string_view::npos ? NullReply{} : reply_like_a_server(head, 3);
+  });
+  LoadPlan plan = open_plan(server.url(), 30, std::nullopt);
+  const Endpoint endpoint = resolve_url(server.url()).value();
+  const SampleSet set = random_samples(kModel, 1, Rng(1)).value();
+  plan.requests.push_back(prepare_frame(kModel, endpoint.authority, set, set.samples[0]).value());
+  plan.streams.push_back("s-7");
+  for (std::uint32_t k = 0; k < 50; ++k) {
+    LoadJob frame{Instant::from_start(4ms + k * 100us), 1, std::nullopt, 1, JobKind::kFirm, std::nullopt};
+    frame.frame = StreamFrame{0, k, std::nullopt};
+    plan.open_jobs.push_back(frame);
+  }
+  LoadOptions options;
+  options.connections_max = 8;
+  options.grace = 0ms;
+  const LoadRun run = play_on(server, plan, options);
+  EXPECT_EQ(count(run, Outcome::kOnTime), 50U);
+  EXPECT_EQ(run.stats.unanswered, 4U);
+  EXPECT_EQ(run.stats.unsent, 26U);
+}
+
 TEST(LoadClient, LargeBodiesArriveWhole) {
   std::atomic<std::uint64_t> bytes{0};
   NullServer server([&](std::string_view head, std::string_view body) {

@@ -62,9 +62,22 @@ void HttpServer::ask_stream(Connection& connection, Request& request, Instant re
     ++streams_.counts.full;
     return refuse(Reason::kTooManyStreams);
   }
+  const std::size_t wanted = frames_alive_max(stream->task);
+  if (!table_.try_reserve(wanted)) {
+    const std::string words =
+        "not admitted: expected a contract of which so many frames at once (deadline and "
+        "jitter, in periods, and three) find room in limits.queue_length_max = " +
+        std::to_string(table_.capacity()) + ", of which streams have reserved " +
+        std::to_string(table_.reserved_count()) + ", found " + std::to_string(wanted);
+    streams_.close(*stream, StreamEnd::kRefused);
+    return reply(head_of(wire_status(Outcome::kRejected, Reason::kQueueFull)),
+                 error_json(words, name(Reason::kQueueFull)));
+  }
+  stream->reserved = wanted;
   posted_from_here_ = true;
   table_.set_awake(true);
   if (port_to_live_->post(TaskSubmitted{stream->task}, false)) return connection.wait_for(stream->task.id);
+  table_.give_back_reserve(stream->task.id, stream->reserved);
   streams_.close(*stream, StreamEnd::kRefused);
   refuse(is_stopping_ ? Reason::kShuttingDown : Reason::kOverloaded);
 }
@@ -165,6 +178,7 @@ void HttpServer::end_stream(Stream& stream, StreamEnd end) {
 
 void HttpServer::close_stream(Stream& stream, StreamEnd end) {
   publish("stream_ended", ended_event_json(stream, end, port_to_live_->now()));
+  table_.give_back_reserve(stream.task.id, stream.reserved);
   streams_.close(stream, end);
 }
 
@@ -209,6 +223,7 @@ Status HttpServer::bind_to_stream(Request& request, Job& job) {
   }
   const Task& task = stream->task;
   request.task = task.id;
+  request.is_in_reserve = stream->in_flight < stream->reserved;
   job.task = task.id;
   job.frame = decoded.frame;
   job.variant = decoded.variant = task.lowest_variant;

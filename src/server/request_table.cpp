@@ -104,6 +104,7 @@ void RequestTable::recycle(Request* request) {
   request->client = nullptr;
   request->codec = nullptr;
   request->task.reset();
+  request->is_in_reserve = false;
   request->cancel_pending = false;
   request->body_size = 0;
   request->words.clear();
@@ -116,7 +117,7 @@ void RequestTable::recycle(Request* request) {
 
 bool RequestTable::admit(Request& request, Reason& refusal) {
   const std::size_t batch_size = request.decoded.batch_size;
-  if (batch_size > allocator_.free_count()) {
+  if (batch_size > (request.is_in_reserve ? allocator_.free_count() : allocator_.unreserved_free_count())) {
     refusal = Reason::kQueueFull;
     return false;
   }
@@ -141,7 +142,7 @@ bool RequestTable::admit(Request& request, Reason& refusal) {
       request.output_spans[job * specs.size() + o] = {cursor, output_size};
       cursor += aligned_up(output_size);
     }
-    const JobId id = *allocator_.allocate();
+    const JobId id = *allocator_.allocate(request.is_in_reserve);
     request.jobs[job] = id;
     Slot& taken = slots_[slot(id)];
     taken.id = id;
@@ -150,6 +151,13 @@ bool RequestTable::admit(Request& request, Reason& refusal) {
     taken.words_size = 0;
   }
   return true;
+}
+
+void RequestTable::give_back_reserve(TaskId stream, std::size_t count) {
+  for (const Slot& taken : slots_) {
+    if (taken.request != nullptr && taken.request->task == stream) allocator_.disown(taken.id);
+  }
+  allocator_.unreserve(count);
 }
 
 void RequestTable::retract(Request& request, std::size_t from, Outcome outcome, Reason reason) {

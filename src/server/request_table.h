@@ -37,6 +37,7 @@ struct Request {
 
   const ModelCodec* codec = nullptr;  ///< Null: the body is no request for a model.
   std::optional<TaskId> task;         ///< The stream that it is a frame of.
+  bool is_in_reserve = false;         ///< It takes one of the slots that its stream has reserved.
   void* client = nullptr;             ///< Who waits for the reply; null when it has gone.
   AlignedBuffer body;  ///< The body starts at `body_offset`, so that binary tensors are aligned.
   std::size_t body_offset = 0;
@@ -82,6 +83,12 @@ class RequestTable final : public JobStore {
   /// Gives each job of a decoded request its id and room for its outputs. False: not enough slots
   /// (kQueueFull) or memory (kOverloaded); nothing was taken.
   bool admit(Request& request, Reason& refusal);
+  /// Keeps `count` slots for the frames of a stream. False: others use or have reserved too many.
+  bool try_reserve(std::size_t count) { return allocator_.try_reserve(count); }
+  /// The stream has ended; frames of it that are still alive go on as any other job. O(slots).
+  void give_back_reserve(TaskId stream, std::size_t count);
+  std::size_t reserved_count() const noexcept { return allocator_.reserved_count(); }
+
   /// Takes back the slots of jobs [from, …) that were never released to the scheduler; they count as settled
   /// with `outcome` and `reason`.
   void retract(Request& request, std::size_t from, Outcome outcome, Reason reason);

@@ -50,6 +50,7 @@ struct Stream {
   StreamNews news;                      ///< Valid once admitted.
   StreamEnd end = StreamEnd::kRefused;  ///< Valid while leaving.
 
+  std::size_t reserved = 0;     ///< Slots that are kept for its frames (core/job_id_allocator.h).
   std::uint64_t received = 0;   ///< Frames handed to the scheduler.
   std::uint64_t in_flight = 0;  ///< Of these, not settled yet.
   std::array<std::uint64_t, kOutcomeCount> outcomes{};

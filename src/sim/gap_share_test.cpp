@@ -36,7 +36,7 @@ Shares run(std::int64_t percent, std::uint32_t clients, Duration period = 10ms) 
   stream.name = "stream";
   stream.model = "staged";
   stream.period = period;
-  stream.deadline = DeadlineRange{period, period};
+  stream.deadline = DeadlineRange{4 * period, 4 * period};
   stream.asks_stream = true;
   scenario.tasks.push_back(stream);
   if (clients > 0) {

@@ -63,6 +63,8 @@ struct SimulatedTask : ResolvedTask {
   TaskVerdict verdict;
   int offers_taken = 0;
   Instant leaves_at;
+  std::size_t reserved = 0;  // slots, from its asking until it leaves or is refused
+  std::size_t alive = 0;     // frames in these
 };
 
 class Workload final : public World {
@@ -154,6 +156,7 @@ class Workload final : public World {
     bool is_settled = false;  // but a batch may still run with it
     bool is_encoded = false;
     bool is_closed_loop = false;
+    bool is_in_reserve = false;  // of its stream
     std::uint32_t record = 0;
     std::uint32_t client = 0;
     std::uint32_t task = 0;
@@ -200,7 +203,8 @@ class Workload final : public World {
   bool is_promised(const PlannedJob& job) const;
   void answered(const AnswerTask& answer, Instant now);
   bool takes_offer(std::uint32_t task, const AnswerTask& answer, Instant now);
-  void submit(std::uint32_t task, Event& event) const;
+  bool submit(std::uint32_t task, Event& event);
+  void give_back_reserve(std::uint32_t task);
   bool apply(const Fault& fault, Instant now, Event& event);
   void cancel_oldest(std::uint32_t count, Instant now);
   void settle(const SettleJob& answer, Instant now);
@@ -244,7 +248,7 @@ class Workload final : public World {
 };
 
 bool Workload::release(const PlannedJob& job, Instant now, Event& event) {
-  const SimulatedTask& task = tasks_[job.task];
+  SimulatedTask& task = tasks_[job.task];
   const auto record = static_cast<std::uint32_t>(records_.size());
   JobRecord& made = records_.emplace_back();
   made.task = job.task;
@@ -255,7 +259,8 @@ bool Workload::release(const PlannedJob& job, Instant now, Event& event) {
   const bool is_best_effort =
       task.spec.on_refusal == OnRefusal::kBestEffort && task.verdict.answer == TaskAnswer::kRefused;
   const bool is_refused = task.spec.asks_stream && !is_admitted && !is_best_effort;
-  const auto id = is_refused ? std::nullopt : allocator_.allocate();
+  const bool is_in_reserve = is_admitted && task.alive < task.reserved;
+  const auto id = is_refused ? std::nullopt : allocator_.allocate(is_in_reserve);
   const bool is_closed_loop = scenario_.tasks[job.task].arrival == Arrival::kClosedLoop;
   if (!id) {
     made.outcome = Outcome::kRejected;
@@ -270,6 +275,8 @@ bool Workload::release(const PlannedJob& job, Instant now, Event& event) {
   alive = Alive{};
   alive.id = *id;
   alive.is_held = true;
+  alive.is_in_reserve = is_in_reserve;
+  task.alive += is_in_reserve;
   alive.is_encoded = task.sends_encoded;
   alive.is_closed_loop = is_closed_loop;
   alive.record = record;
@@ -305,9 +312,30 @@ bool Workload::is_promised(const PlannedJob& job) const {
                              : promises_[job.task].covers(arrival - spec.jitter, arrival);
 }
 
-void Workload::submit(std::uint32_t index, Event& event) const {
-  event.emplace<TaskSubmitted>().task =
-      contract(tasks_[index].spec, tasks_[index], static_cast<TaskId>(index), options_.ingress);
+// False: the server turns the stream away by itself, since its frames would find no room in the queue.
+bool Workload::submit(std::uint32_t index, Event& event) {
+  SimulatedTask& task = tasks_[index];
+  const Task asked = contract(task.spec, task, static_cast<TaskId>(index), options_.ingress);
+  const std::size_t wanted = frames_alive_max(asked);
+  if (!allocator_.try_reserve(wanted)) {
+    task.verdict.answer = TaskAnswer::kRefused;
+    task.verdict.refusal = Reason::kQueueFull;
+    return false;
+  }
+  task.reserved = wanted;
+  event.emplace<TaskSubmitted>().task = asked;
+  return true;
+}
+
+void Workload::give_back_reserve(std::uint32_t index) {
+  SimulatedTask& task = tasks_[index];
+  for (Alive& alive : alive_) {
+    if (!alive.is_held || !alive.is_in_reserve || alive.task != index) continue;
+    allocator_.disown(alive.id);
+    alive.is_in_reserve = false;
+  }
+  allocator_.unreserve(std::exchange(task.reserved, 0));
+  task.alive = 0;
 }
 
 void Workload::answered(const AnswerTask& answer, Instant now) {
@@ -320,6 +348,7 @@ void Workload::answered(const AnswerTask& answer, Instant now) {
   verdict.guarantee = answer.guarantee;
   verdict.response_time_bound = answer.response_time_bound;
   if (answer.admitted) return;
+  give_back_reserve(task);
   verdict.refusal = answer.reason;
   verdict.deadline_offer = answer.deadline_offer;
   verdict.period_offer = answer.period_offer;
@@ -356,11 +385,11 @@ bool Workload::due(Instant now, std::uint32_t token, Event& event) {
   free_dues_.push_back(token);
   switch (due.kind) {
     case Due::Kind::kSubmit:
-      submit(due.index, event);
-      return true;
+      return submit(due.index, event);
     case Due::Kind::kRemove:
       if (tasks_[due.index].verdict.answer != TaskAnswer::kAdmitted) return false;
       if (now < tasks_[due.index].leaves_at) return false;  // its contract has changed since
+      give_back_reserve(due.index);
       event.emplace<TaskRemoved>(TaskRemoved{static_cast<TaskId>(due.index)});
       return true;
     case Due::Kind::kFault:
@@ -542,6 +571,7 @@ void Workload::leave(JobId id) {
   Alive& alive = alive_.at(slot(id));
   LAXITY_CHECK(alive.is_held && alive.id == id && alive.is_settled);
   alive.is_held = false;
+  if (alive.is_in_reserve) --tasks_[alive.task].alive;
   allocator_.release(id);
 }
 
