@@ -9,6 +9,9 @@ namespace laxity {
 /// Capacity of the inline arrays in events and commands; `batch_size_max` may be anything up to it.
 inline constexpr std::size_t kBatchSizeMax = 64;
 
+/// A stream keeps its promise for so many frames that wait at once; more are served without one.
+inline constexpr std::size_t kStreamFramesMax = 64;
+
 struct Limits {
   std::size_t queue_length_max = 4096;  ///< Jobs alive at once, waiting or running. At most 2^20.
   std::size_t batch_size_max = 32;      ///< At most kBatchSizeMax.

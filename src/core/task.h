@@ -38,9 +38,9 @@ struct Task {
   bool operator==(const Task&) const = default;
 };
 
-/// How many frames of the stream can be alive at once while it keeps its contract: one may come a period
-/// early, lives until its deadline, and in a batch that runs a little longer. 0 for best effort: nothing is
-/// promised. Saturates far above any queue.
-std::uint64_t frames_alive_max(const Task& task) noexcept;
+/// How many frames of the stream that may rely on its promise can be alive at once: one may come a period
+/// early, lives until its deadline, and in a batch that runs a little longer; kStreamFramesMax at most. 0 for
+/// best effort: nothing is promised.
+std::size_t frames_alive_max(const Task& task) noexcept;
 
 }  // namespace laxity

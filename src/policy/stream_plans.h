@@ -8,6 +8,7 @@
 #include "analysis/stream_frames.h"
 #include "base/time.h"
 #include "core/ids.h"
+#include "core/limits.h"
 #include "policy/books.h"
 
 namespace laxity {
@@ -25,8 +26,7 @@ struct StreamPlan {
     std::uint64_t number = 0;
     JobIndex job = kNoIndex;
   };
-  /// So many frames may wait at once; more are served without a promise.
-  static constexpr std::size_t kArrivedMax = 64;
+  static constexpr std::size_t kArrivedMax = kStreamFramesMax;
 
   State state = State::kFree;
   TaskId id{};
