@@ -434,8 +434,12 @@ class LiveRunner::Impl final : public StrandClient {
       if ((bits & kBellWork) != 0) {
         const auto plan = static_cast<PlanId>(plan_.load(std::memory_order_relaxed));
         strand_.push_internal(PlanReady{plan, scheduler_.compute_plan(plan)});
+        // Planning may be put aside, holding the strand may not.
+        const bool is_raised =
+            options_.realtime_priority > 0 && raise_this_thread(options_.realtime_priority).has_value();
         StrandHolder holder;
         strand_.drain(holder);
+        if (is_raised) unraise_this_thread();
       }
     }
   }

@@ -124,6 +124,11 @@ Status raise_this_thread(int priority) {
                              "least that");
 }
 
+void unraise_this_thread() {
+  const sched_param parameters{};
+  (void)::sched_setscheduler(0, SCHED_OTHER, &parameters);
+}
+
 Status may_raise_threads(int priority) {
   Status status = Unit{};
   std::thread([&] { status = raise_this_thread(priority); }).join();

@@ -43,6 +43,8 @@ Status settle_this_thread(std::string_view name, std::span<const int> cores);
 /// the core keeps everybody else out. `priority` in [1, 99]. Errors: kFailedPrecondition: not permitted
 /// (CAP_SYS_NICE or the resource limit RLIMIT_RTPRIO is needed); the thread goes on as it was.
 Status raise_this_thread(int priority);
+/// Back to an ordinary thread.
+void unraise_this_thread();
 /// Whether raise_this_thread would succeed: tried on a thread of its own.
 Status may_raise_threads(int priority);
 

@@ -74,6 +74,8 @@ TEST(Placement, RealTimePriority_IsGivenOrSaidWhyNot) {
     const Status raised = raise_this_thread(1);
     EXPECT_EQ(permitted.has_value(), raised.has_value());
     EXPECT_EQ(::sched_getscheduler(0) & ~SCHED_RESET_ON_FORK, raised ? SCHED_FIFO : SCHED_OTHER);
+    unraise_this_thread();
+    EXPECT_EQ(::sched_getscheduler(0) & ~SCHED_RESET_ON_FORK, SCHED_OTHER);
     if (!raised) {
       EXPECT_THAT(raised.error().message, HasSubstr("CAP_SYS_NICE"));
     }

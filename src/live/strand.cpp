@@ -1,6 +1,7 @@
 #include "live/strand.h"
 
 #include <sched.h>
+#include <time.h>
 
 #include <algorithm>
 
@@ -43,8 +44,17 @@ void Strand::drain(StrandHolder& holder) noexcept {
 }
 
 void Strand::take_for_sure() noexcept {
-  // Held for microseconds at a time, so waiting politely is enough; a bell here would cost every poster.
-  while (is_held_.exchange(true, std::memory_order_seq_cst)) ::sched_yield();
+  // Held for microseconds at a time, so waiting politely is enough; a bell here would cost every poster. At
+  // real-time priority a yield lets nobody else run, not even the holder: then it is time to sleep.
+  constexpr int kYieldsMax = 16;
+  constexpr timespec kPause{0, 20'000};
+  for (int yields = 0; is_held_.exchange(true, std::memory_order_seq_cst); ++yields) {
+    if (yields < kYieldsMax) {
+      ::sched_yield();
+    } else {
+      (void)::clock_nanosleep(CLOCK_MONOTONIC, 0, &kPause, nullptr);
+    }
+  }
 }
 
 void Strand::shut_down() noexcept {
