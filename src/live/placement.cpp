@@ -126,7 +126,7 @@ Status raise_this_thread(int priority) {
 
 void unraise_this_thread() {
   const sched_param parameters{};
-  (void)::sched_setscheduler(0, SCHED_OTHER, &parameters);
+  (void)::sched_setscheduler(0, SCHED_OTHER | SCHED_RESET_ON_FORK, &parameters);
 }
 
 Status may_raise_threads(int priority) {
