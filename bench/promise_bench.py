@@ -43,13 +43,14 @@ def asked(what, wanted, reached, is_met):
 class Account:
     """Reads a trace and tells what executors did and why promised frames were late."""
 
-    def __init__(self, header):
+    def __init__(self, header, duration_ns):
         overheads = header["table"]["overheads"]
         self.dispatch, self.wake = overheads["dispatch_ns"], overheads["wake_p99_ns"]
         models, categories = header["catalog"]["models"], header["catalog"]["categories"]
         self.is_mandatory = [c["stage"] < models[c["model"]]["mandatory_count"] for c in categories]
         self.task_of, self.contract, self.released, self.batches = {}, {}, {}, {}
         self.timer = None
+        self.begin, self.duration_ns = None, duration_ns  # while promised frames come
         self.causes = collections.deque()  # (when, what)
         self.mandatory_ns = self.optional_ns = self.other_ns = self.batch_count = self.over_count = 0
         self.used = []  # of the bound, by each promised frame that was answered
@@ -62,6 +63,7 @@ class Account:
             self.contract[line["task"]] = line
         elif kind == "job_released" and "task" in line:
             self.task_of[line["job"]] = line["task"]
+            self.begin = at if self.begin is None else self.begin
             self.released[line["job"]] = at
         elif kind == "timer_fired" and self.timer is not None and at > self.timer + self.wake:
             self.causes.append((at, "a timer that fired late"))
@@ -77,7 +79,7 @@ class Account:
 
     def finished(self, at, line):
         batch = self.batches.pop(line["batch"], None)
-        if batch is None:
+        if batch is None or self.begin is None or at > self.begin + self.duration_ns:
             return
         took = line["execution_ns"]
         self.batch_count += 1
@@ -114,17 +116,13 @@ class Account:
         self.late[" and ".join(sorted(found)) or "nothing that the trace shows"] += 1
 
 
-def read_trace(path):
+def read_trace(path, duration_ns):
     with open(path, encoding="utf-8") as file:
-        account = Account(json.loads(next(file)))
-        first = last = None
+        account = Account(json.loads(next(file)), duration_ns)
         for text in file:
             line = json.loads(text)
-            if "at_ns" not in line:
-                continue
-            first = line["at_ns"] if first is None else first
-            last = line["at_ns"]
-            account.event(line)
+            if "at_ns" in line:
+                account.event(line)
     return account
 
 
@@ -158,7 +156,7 @@ def main():
                                       "--until-refused", "--margin-ms", str(demo.PROMISE_MARGIN_MS)])
         finally:
             server.stop()
-        account = read_trace(trace)
+        account = read_trace(trace, duration_s * 1_000_000_000)
 
     run, machine = document["runs"][0], document["machine"]
     run["policy"] = arguments.policy

@@ -111,6 +111,16 @@ TEST(JobId, WhatIsReserved_OthersCannotTake) {
   EXPECT_TRUE(ids.try_reserve(1));
 }
 
+TEST(JobId, AQuarterIsNeverReserved) {
+  JobIdAllocator ids(8);
+  EXPECT_FALSE(ids.try_reserve(7));
+  EXPECT_TRUE(ids.try_reserve(6));
+  EXPECT_FALSE(ids.try_reserve(1));
+  EXPECT_TRUE(ids.allocate());
+  JobIdAllocator one(1);
+  EXPECT_TRUE(one.try_reserve(1));
+}
+
 TEST(JobId, RandomUse_NeverLeavesAReservedFrameWithoutASlot) {
   for (std::uint64_t seed = 1; seed <= 300; ++seed) {
     Rng rng(seed);

@@ -44,12 +44,12 @@ class JobIdAllocator {
     free_.push_back(static_cast<std::uint32_t>(slot(id)));
   }
 
-  /// Keeps `count` slots for frames. False, and nothing is kept: so many are not left beside what is reserved
-  /// and what others use at present.
+  /// Keeps `count` slots for frames. False, and nothing is kept: so many are not left beside what others use
+  /// at present, or more than three quarters of all would be reserved.
   bool try_reserve(std::size_t count) {
-    const std::size_t left =
-        is_reserved_.size() - std::min(is_reserved_.size(), other_count_ + reserved_count_);
-    if (count > left) return false;
+    const std::size_t slot_count = is_reserved_.size();
+    if (reserved_count_ + count > slot_count - slot_count / 4) return false;
+    if (reserved_count_ + count + other_count_ > slot_count) return false;
     reserved_count_ += count;
     return true;
   }

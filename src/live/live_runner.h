@@ -37,7 +37,7 @@ struct LiveOptions {
   /// Executors, and the timer, that have a core of their own never sleep. For machines that serve nothing
   /// else.
   bool busy_poll = false;
-  /// Real-time priority of the timer thread, and of the planner's while it holds the strand: in [1, 99], where
+  /// Real-time priority of the timer thread, and of the planner's while it holds the strand: in [1, 99] where
   /// the system permits it; 0: none. A timer that waits for an ordinary thread of its core to be preempted
   /// fires late by whole milliseconds.
   int realtime_priority = 0;
