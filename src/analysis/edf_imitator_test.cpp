@@ -264,5 +264,32 @@ TEST(OfferGrid, FindsTheLeastStepsWhereAcceptanceIsMonotone) {
   EXPECT_EQ(least_admitted_steps([](std::int64_t) { return false; }), std::nullopt);
 }
 
+TEST(OfferGrid, TriesTheLargestOfferThatIsOfUseAndNoneBeyond) {
+  for (std::int64_t steps_max = 0; steps_max <= 200; ++steps_max) {
+    for (std::int64_t least = 1; least <= 200; ++least) {
+      int tests = 0;
+      const auto found = least_admitted_steps(
+          [&](std::int64_t steps) {
+            ++tests;
+            EXPECT_LE(steps, steps_max);
+            return steps >= least;
+          },
+          steps_max);
+      ASSERT_LE(tests, kOfferTestsMax);
+      ASSERT_EQ(found.has_value(), least <= steps_max) << least << " of " << steps_max;
+      if (found && steps_max <= kOfferPeriodStepsMax) {
+        ASSERT_EQ(*found, least);
+      }
+    }
+  }
+}
+
+TEST(OfferGrid, DeadlinesEndAtFourTimesOrAtOnePeriod) {
+  EXPECT_EQ(offer_deadline_steps_max(10ms, 33ms), 30);      // 40 ms
+  EXPECT_EQ(offer_deadline_steps_max(400us, 33300us), 32);  // 32.4 ms: within one period
+  EXPECT_EQ(offer_deadline_steps_max(200us, 500us), 0);     // the grid has nothing between
+  EXPECT_EQ(offer_deadline_steps_max(24h, 33ms), kOfferStepsMax);
+}
+
 }  // namespace
 }  // namespace laxity

@@ -70,7 +70,7 @@ std::string offers(const AnswerTask& answer) {
   if (answer.period_offer) {
     text += std::string(text.empty() ? "" : " or ") + "period " + printed(ms(*answer.period_offer)) + " ms";
   }
-  return text.empty() ? "nothing near it would be admitted" : "would be admitted with " + text;
+  return text.empty() ? "no smaller contract found on the grid" : "would be admitted with " + text;
 }
 
 std::string guarantee_words(Guarantee guarantee) {

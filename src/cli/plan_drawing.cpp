@@ -5,6 +5,7 @@
 #include <iterator>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "cli/svg.h"
 
@@ -13,7 +14,8 @@ namespace {
 
 // Everything in pixels.
 constexpr double kWidth = 1100, kLeft = 62, kRight = 18, kPlotWidth = kWidth - kLeft - kRight;
-constexpr double kTop = 96;      // title, subtitle, legend
+constexpr double kTop = 96;  // title, subtitle, a line of legend
+constexpr double kLegendLine = 20;
 constexpr double kLeaders = 18;  // above the batches: how long each may be put off
 constexpr double kBoxHeight = 20;
 constexpr double kDeadlines = 12;  // below them
@@ -23,6 +25,8 @@ constexpr int kLeaderLevels = 3;   // so that neighbours' leaders do not cover e
 constexpr double kLabelWidth = 9;  // a narrower batch bears no number
 constexpr double kMeanBatchWidth = 11;
 constexpr std::uint32_t kRowsMax = 8;
+// So many characters fit, by their mean width.
+constexpr std::size_t kTitleLength = 104, kModelLength = 40, kExecutorLength = 9;
 
 double ms(Duration time) { return static_cast<double>(time.count()) / 1e6; }
 
@@ -50,6 +54,20 @@ std::string box(double x, double y, double width, double height) {
          "h" + svg_number(-width) + "z";
 }
 
+/// At most `length` characters of `text`: its begin and its end, for the end tells what is shown.
+std::string shortened(const std::string& text, std::size_t length) {
+  const auto begins_character = [&](std::size_t i) {
+    return (static_cast<unsigned char>(text[i]) & 0xc0) != 0x80;  // UTF-8
+  };
+  std::vector<std::size_t> at;  // of each character
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (begins_character(i)) at.push_back(i);
+  }
+  if (at.size() <= length) return text;
+  const std::size_t end = length / 2, begin = length - 1 - end;
+  return text.substr(0, at[begin]) + "\u2026" + text.substr(at[at.size() - end]);
+}
+
 /// Steps of an axis that people count in, at least `least` milliseconds apart.
 double nice_step(double least) {
   const double power = std::pow(10, std::floor(std::log10(least)));
@@ -66,7 +84,9 @@ class Timeline {
       : picture_(picture),
         scale_(scale),
         row_height_(kLane * static_cast<double>(picture.executors.size()) + kAxis),
-        svg_(kWidth, kTop + row_height_ * scale.row_count, picture.title, style_of(picture.models.size())) {}
+        legend_(legend_places(picture)),
+        top_(kTop + legend_.back().y),
+        svg_(kWidth, top_ + row_height_ * scale.row_count, picture.title, style_of(picture.models.size())) {}
 
   std::string draw() && {
     head();
@@ -85,7 +105,7 @@ class Timeline {
  private:
   double x(Duration in_row) const { return kLeft + kPlotWidth * ms(in_row) / ms(scale_.row); }
   double lane_top(std::size_t row, std::size_t executor) const {
-    return kTop + row_height_ * static_cast<double>(row) + kLane * static_cast<double>(executor);
+    return top_ + row_height_ * static_cast<double>(row) + kLane * static_cast<double>(executor);
   }
 
   /// Calls draw(row, from, to) for each part of [from, to) that lies in a drawn row; times within the row.
@@ -99,32 +119,52 @@ class Timeline {
     }
   }
 
-  void head() {
-    svg_.text(kLeft, 26, picture_.title, "title");
-    svg_.text(kLeft, 46, picture_.subtitle, "small");
-    double at = kLeft;
-    for (std::size_t m = 0; m < picture_.models.size(); ++m) {
-      svg_.rectangle(at, 60, 14, 14, "m" + std::to_string(m));
-      svg_.text(at + 19, 71, picture_.models[m], "");
-      at += 34 + 7.0 * static_cast<double>(picture_.models[m].size());
+  struct Place {
+    double x = kLeft, y = 0;  // y: below the first line of the legend
+  };
+  /// Models first, then batch, latest start and deadline; what does not fit goes on in the next line.
+  static std::vector<Place> legend_places(const PlanPicture& picture) {
+    std::vector<double> widths;
+    for (const std::string& model : picture.models) {
+      widths.push_back(34 + 7.0 * static_cast<double>(shortened(model, kModelLength).size()));
     }
-    svg_.rectangle(at, 60, 14, 14, "m0");
-    svg_.text(at + 4, 71, "3", "n");
-    svg_.text(at + 19, 71, "planned batch of 3 frames, at its latest", "");
-    at += 262;
-    svg_.line(at, 69, at + 22, 69, "lm0");
-    svg_.path(triangle(at + 22, 72), "m0");
-    svg_.text(at + 31, 71, "its latest start", "");
-    at += 132;
-    svg_.line(at, 60, at, 74, "lm0");
-    svg_.text(at + 7, 71, "deadline of a frame", "");
+    widths.insert(widths.end(), {262, 132, 130});
+    std::vector<Place> places;
+    Place next;
+    for (const double width : widths) {
+      if (next.x > kLeft && next.x + width > kLeft + kPlotWidth) next = {kLeft, next.y + kLegendLine};
+      places.push_back(next);
+      next.x += width;
+    }
+    return places;
+  }
+
+  void head() {
+    svg_.text(kLeft, 26, shortened(picture_.title, kTitleLength), "title");
+    svg_.text(kLeft, 46, picture_.subtitle, "small");
+    auto place = legend_.begin();
+    for (std::size_t m = 0; m < picture_.models.size(); ++m, ++place) {
+      svg_.rectangle(place->x, place->y + 60, 14, 14, "m" + std::to_string(m));
+      svg_.text(place->x + 19, place->y + 71, shortened(picture_.models[m], kModelLength), "");
+    }
+    svg_.rectangle(place->x, place->y + 60, 14, 14, "m0");
+    svg_.text(place->x + 4, place->y + 71, "3", "n");
+    svg_.text(place->x + 19, place->y + 71, "planned batch of 3 frames, at its latest", "");
+    ++place;
+    svg_.line(place->x, place->y + 69, place->x + 22, place->y + 69, "lm0");
+    svg_.path(triangle(place->x + 22, place->y + 72), "m0");
+    svg_.text(place->x + 31, place->y + 71, "its latest start", "");
+    ++place;
+    svg_.line(place->x, place->y + 60, place->x, place->y + 74, "lm0");
+    svg_.text(place->x + 7, place->y + 71, "deadline of a frame", "");
   }
 
   void axis(std::uint32_t row) {
     const double bottom = lane_top(row, picture_.executors.size());
     for (std::size_t e = 0; e < picture_.executors.size(); ++e) {
       svg_.rectangle(kLeft, lane_top(row, e) + kLeaders, kPlotWidth, kBoxHeight, "lane");
-      svg_.text(kLeft - 6, lane_top(row, e) + kLeaders + 14, picture_.executors[e].name, "small", "end");
+      svg_.text(kLeft - 6, lane_top(row, e) + kLeaders + 14,
+                shortened(picture_.executors[e].name, kExecutorLength), "small", "end");
     }
     svg_.line(kLeft, bottom, kLeft + kPlotWidth, bottom, "axis");
     const double step = nice_step(60 * ms(scale_.row) / kPlotWidth);
@@ -179,6 +219,8 @@ class Timeline {
   const PlanPicture& picture_;
   PlanScale scale_;
   double row_height_;
+  std::vector<Place> legend_;
+  double top_;
   Svg svg_;
 };
 
@@ -222,7 +264,7 @@ std::string draw_demand(const DemandPicture& picture) {
   const auto x = [&](Duration t) { return kLeft + kPlotWidth * ms(t) / scale_ms; };
   const auto y = [&](Duration t) { return kBottom - kPlotHeight * ms(t) / scale_ms; };
 
-  svg.text(kLeft, 26, picture.title, "title");
+  svg.text(kLeft, 26, shortened(picture.title, kTitleLength), "title");
   svg.text(kLeft, 46, picture.subtitle, "small");
   svg.line(kLeft, 67, kLeft + 24, 67, "curve");
   svg.text(kLeft + 30, 71, "demand: what must be done within t, and one batch that cannot be stopped", "");

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <string>
+
 #include "cli/svg.h"
 
 namespace laxity {
@@ -61,6 +63,33 @@ TEST(PlanDrawing, RowsAreWideEnoughForTheirBatches) {
   EXPECT_EQ(plan_scale(picture_of(20, 100ms, 0ms), 2s).row, 1s);
   EXPECT_LE(plan_scale(picture_of(100'000, 10us, 0ms), 2s).row_count, 8u);
   EXPECT_EQ(plan_scale(picture_of(0, 1ms, 0ms), 2s).row_count, 1u);
+}
+
+/// The number behind the first `before`.
+double attribute(std::string_view svg, std::string_view before) {
+  const std::size_t at = svg.find(before);
+  return at == std::string_view::npos ? -1 : std::stod(std::string(svg.substr(at + before.size(), 12)));
+}
+
+// A legend that is too long for the page goes on in the next line, and what is below moves down.
+TEST(PlanDrawing, LongNamesStayOnThePage) {
+  PlanPicture picture = picture_of(3, 5ms, 0ms);
+  const double height = attribute(draw_plan(picture, {100ms, 1}), "height=\"");
+  picture.title = std::string(60, 'a') + std::string(60, 'b') + ": the plan of 3 streams";
+  picture.executors[0].name = "the-gpu-in-the-rack";
+  picture.models.clear();
+  for (int m = 0; m < 10; ++m) picture.models.push_back("a-network-with-a-name-" + std::to_string(m));
+  const std::string svg = draw_plan(picture, {100ms, 1});
+  EXPECT_EQ(attribute(svg, "height=\""), height + 2 * 20);
+  for (std::size_t at = svg.find("<text x=\""); at != std::string::npos;
+       at = svg.find("<text x=\"", at + 1)) {
+    EXPECT_LT(attribute(std::string_view(svg).substr(at), "x=\""), 1100 - 18);
+  }
+  EXPECT_THAT(svg, HasSubstr("a-network-with-a-name-9"));
+  EXPECT_THAT(svg, HasSubstr("deadline of a frame"));
+  EXPECT_THAT(svg, HasSubstr("\u2026b"));  // the title is cut in the middle
+  EXPECT_THAT(svg, HasSubstr(": the plan of 3 streams</text>"));
+  EXPECT_THAT(svg, HasSubstr("the-\u2026rack</text>"));
 }
 
 TEST(PlanDrawing, NamesAreEscaped) {

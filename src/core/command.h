@@ -100,9 +100,10 @@ using Command = std::variant<AnswerTask, StartSegment, StartBatch, TerminateBatc
 /// Commands of one handle() call, in order. Sized once; never allocates afterwards.
 class CommandBuffer {
  public:
-  /// Room for the worst event: every living job settled and forgotten at once.
+  /// Room for the worst event: every living job settled and forgotten at once, and all said of each stream.
   explicit CommandBuffer(const Limits& limits)
-      : capacity_(2 * limits.queue_length_max + limits.streams_max + 64), items_(new Command[capacity_]) {}
+      : capacity_(2 * limits.queue_length_max + kAnswersPerStreamMax * limits.streams_max + 64),
+        items_(new Command[capacity_]) {}
 
   template <typename T>
   void push(T&& command) {

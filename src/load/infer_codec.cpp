@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/check.h"
+#include "load/json_fields.h"
 #include "load/stream_codec.h"
 
 namespace laxity {
@@ -17,22 +18,9 @@ constexpr std::size_t kFrameWidth = 10;                   // digits of 2^32 - 1
 constexpr std::string_view kFrameKey = ",\"frame\":";
 constexpr std::size_t kDeadlineWidth = 17;  // 10 digits of milliseconds (115 days), a point, 6 digits
 
-Json parse(std::string_view text) { return Json::parse(text.begin(), text.end(), nullptr, false); }
-
-/// The member `key` of `object`, or null.
-const Json& member(const Json& object, const char* key) {
-  static const Json kNull;
-  if (!object.is_object()) return kNull;
-  const auto found = object.find(key);
-  return found == object.end() ? kNull : *found;
-}
-
-std::string text_of(const Json& value) {
-  return value.is_string() ? value.get<std::string>() : std::string();
-}
-
-std::uint32_t count_of(const Json& value) {
-  return value.is_number_unsigned() ? static_cast<std::uint32_t>(value.get<std::uint64_t>()) : 0;
+/// At most what a batch or a network can hold.
+std::uint32_t small_count_of(const Json& value) {
+  return static_cast<std::uint32_t>(std::min<std::uint64_t>(count_of(value), 1U << 20));
 }
 
 bool read_tensors(const Json& list, std::vector<RemoteTensor>& tensors) {
@@ -166,13 +154,6 @@ bool read_outputs(const Json& outputs, std::string_view binary, InferAnswer& ans
   return binary.empty();
 }
 
-Reason reason_named(std::string_view wanted) {
-  for (int i = 0; i < kReasonCount; ++i) {
-    if (wanted == name(static_cast<Reason>(i))) return static_cast<Reason>(i);
-  }
-  return Reason::kNone;
-}
-
 /// The request up to what is filled in when it is sent: body, label and the JSON without its parameters.
 struct Begun {
   PreparedRequest request;
@@ -227,7 +208,7 @@ std::size_t finish_request(const RemoteModel& model, std::string_view authority,
 }  // namespace
 
 Result<RemoteModel> read_model_metadata(std::string_view json) {
-  const Json document = parse(json);
+  const Json document = parse_json(json);
   RemoteModel model;
   model.name = text_of(member(document, "name"));
   if (model.name.empty() || !read_tensors(member(document, "inputs"), model.inputs) || model.inputs.empty() ||
@@ -323,7 +304,7 @@ void write_deadline(std::string& head, std::size_t at, Duration left) {
 
 InferAnswer read_infer_answer(int status, std::string_view json, std::string_view binary) {
   InferAnswer answer;
-  const Json document = parse(json);
+  const Json document = parse_json(json);
   if (status != 200) {
     answer.error = text_of(member(document, "error"));
     answer.reason = reason_named(text_of(member(document, "reason")));
@@ -334,8 +315,8 @@ InferAnswer read_infer_answer(int status, std::string_view json, std::string_vie
   if (outcome == name(Outcome::kOnTime)) answer.outcome = Outcome::kOnTime;
   if (outcome == name(Outcome::kLate)) answer.outcome = Outcome::kLate;
   const Json& exit = member(parameters, "exit");  // from 0
-  answer.exit_count = exit.is_number_unsigned() ? count_of(exit) + 1 : 0;
-  answer.batch_size = count_of(member(parameters, "batch_size"));
+  answer.exit_count = exit.is_number_unsigned() ? small_count_of(exit) + 1 : 0;
+  answer.batch_size = small_count_of(member(parameters, "batch_size"));
   answer.is_readable = read_outputs(member(document, "outputs"), binary, answer);
   return answer;
 }

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "load/json_fields.h"
+
 namespace laxity {
 namespace {
 
@@ -12,21 +14,6 @@ using Json = nlohmann::json;
 constexpr double kOfferMsMax = 86'400'000;  // a day: longer times are mistakes of unit
 
 double milliseconds(Duration time) { return static_cast<double>(time.count()) / 1e6; }
-
-const Json& member(const Json& object, const char* key) {
-  static const Json kNull;
-  if (!object.is_object()) return kNull;
-  const auto found = object.find(key);
-  return found == object.end() ? kNull : *found;
-}
-
-std::string text_of(const Json& value) {
-  return value.is_string() ? value.get<std::string>() : std::string();
-}
-
-std::uint64_t count_of(const Json& value) {
-  return value.is_number_unsigned() ? value.get<std::uint64_t>() : 0;
-}
 
 /// Rounded up to whole nanoseconds: what is asked for next must not be less than what was offered.
 std::optional<Duration> time_of(const Json& value) {
@@ -42,13 +29,6 @@ bool is_name(std::string_view name) {
     return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' ||
            c == '_' || c == '.';
   });
-}
-
-Reason reason_named(std::string_view wanted) {
-  for (int i = 0; i < kReasonCount; ++i) {
-    if (wanted == name(static_cast<Reason>(i))) return static_cast<Reason>(i);
-  }
-  return Reason::kNone;
 }
 
 Guarantee guarantee_named(std::string_view wanted) {
@@ -74,7 +54,7 @@ std::string stream_wish_json(const StreamWish& wish) {
 }
 
 Result<StreamReply> read_stream_reply(int status, std::string_view text) {
-  const Json json = Json::parse(text.begin(), text.end(), nullptr, false);
+  const Json json = parse_json(text);
   StreamReply reply;
   reply.error = text_of(member(json, "error"));
   if (status == 201) {
@@ -102,7 +82,7 @@ Result<StreamReply> read_stream_reply(int status, std::string_view text) {
 }
 
 StreamTally read_stream_tally(std::string_view text) {
-  const Json json = Json::parse(text.begin(), text.end(), nullptr, false);
+  const Json json = parse_json(text);
   const Json& frames = member(json, "frames");
   return {count_of(member(frames, "breaches")), count_of(member(frames, "too_fast")),
           count_of(member(json, "promises_lost"))};

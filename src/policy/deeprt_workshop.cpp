@@ -44,6 +44,8 @@ Reason DeepRtWorkshop::test() {
       is_repaired ? repaired_filter_passes(load, times) : published_filter_passes(load, times);
   evidence_ = {};
   if (!passes_first) return Reason::kAdmissionPhase1;
+  // The published test may pass what runs out of time in the end; nobody is sent there.
+  if (is_offer_ && !is_repaired && !repaired_filter_passes(load, times)) return Reason::kAdmissionPhase1;
   horizon_ = test_horizon(load, frames_max, is_repaired);
   evidence_ = imitator_.run(load, times, horizon_.end, form);
   return evidence_.is_schedulable ? Reason::kNone : Reason::kAdmissionPhase2;
@@ -69,21 +71,25 @@ void DeepRtWorkshop::admit() {
   const EdfImitator::Result evidence = evidence_;
   const TestHorizon horizon = horizon_;
   const WindowStream& asked = candidate->stream;
-  if (const auto steps = least_admitted_steps([&](std::int64_t tried_steps) {
+  is_offer_ = true;
+  const auto later = least_admitted_steps(
+      [&](std::int64_t steps) {
         Candidate tried = *candidate;
-        tried.stream.deadline += tried_steps * kOfferDeadlineStep;
+        tried.stream.deadline += steps * kOfferDeadlineStep;
         return test_with(tried) == Reason::kNone;
-      })) {
-    deadline_offer_ = asked.deadline + *steps * kOfferDeadlineStep;
-  }
+      },
+      offer_deadline_steps_max(asked.deadline, asked.period));
+  if (later) deadline_offer_ = asked.deadline + *later * kOfferDeadlineStep;
   const Duration step = std::max<Duration>(asked.period / kOfferPeriodSteps, Duration(1));
-  if (const auto steps = least_admitted_steps([&](std::int64_t tried_steps) {
+  const auto slower = least_admitted_steps(
+      [&](std::int64_t steps) {
         Candidate tried = *candidate;
-        tried.stream.period += tried_steps * step;
+        tried.stream.period += steps * step;
         return test_with(tried) == Reason::kNone;
-      })) {
-    period_offer_ = asked.period + *steps * step;
-  }
+      },
+      kOfferPeriodStepsMax);
+  if (slower) period_offer_ = asked.period + *slower * step;
+  is_offer_ = false;
   evidence_ = evidence;
   horizon_ = horizon;
 }

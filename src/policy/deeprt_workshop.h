@@ -77,6 +77,7 @@ class DeepRtWorkshop {
   EdfImitator imitator_;
   BatchWindows saved_;
   Reason reason_ = Reason::kNone;
+  bool is_offer_ = false;  // what is tested is to be offered
   bool may_grow_ = false;
   TestHorizon horizon_;
   EdfImitator::Result evidence_;

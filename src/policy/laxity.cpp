@@ -33,7 +33,7 @@ void LaxityPolicy::attach(const Books& books) {
   streams_.resize(system.limits.streams_max);
   places_.resize(books.capacity());
   pending_.reserve(kPendingMax + system.limits.streams_max);
-  answers_.reserve(kPendingMax + 2 * system.limits.streams_max);
+  answers_.reserve(kPendingMax + kAnswersPerStreamMax * system.limits.streams_max);
   gone_.reserve(4096);
   make_times();
   work_.emplace(frames_max, system.limits.streams_max, system.executors.size(),

@@ -100,17 +100,22 @@ void LaxityPolicy::announce(const AnswerTask& answer) {
   answers_.push_back(answer);
 }
 
-// `until`: frames released before it stay promised; none: those that are planned.
+// `until`: frames released before it stay promised; none: those that are planned. A loss that was told is
+// told again only if it takes more.
 void LaxityPolicy::announce_loss(StreamPlan& stream, Reason reason, std::optional<Instant> until) {
-  if (!stream.was_promised || stream.loss_is_announced) return;
+  stream.returns_by_itself = false;
+  if (!stream.was_promised) return;
+  if (stream.loss_is_announced && (!until || *until >= stream.promised_until)) return;
   stream.loss_is_announced = true;
+  stream.promised_until =
+      stream.is_in_plan() ? until.value_or(executors_[stream.executor].horizon) : Instant{};
   AnswerTask answer;
   answer.task = stream.id;
   answer.admitted = true;
   answer.reason = reason;
   if (stream.is_in_plan()) {
     answer.guarantee = Guarantee::kPlanRolling;
-    answer.guaranteed_until = until.value_or(executors_[stream.executor].horizon);
+    answer.guaranteed_until = stream.promised_until;
   }
   announce(answer);
 }
@@ -118,8 +123,8 @@ void LaxityPolicy::announce_loss(StreamPlan& stream, Reason reason, std::optiona
 std::optional<Instant> LaxityPolicy::guaranteed_until(TaskId task) const {
   const StreamPlan& stream = streams_[books_->stream_slot(task)];
   if (stream.id != task || stream.state != StreamPlan::State::kPlanned) return std::nullopt;
-  const bool is_for_life = stream.planned.end && stream.planned.next >= *stream.planned.end;
-  return is_for_life ? Instant::latest() : executors_[stream.executor].horizon;
+  const Instant until = is_for_life(stream) ? Instant::latest() : executors_[stream.executor].horizon;
+  return stream.loss_is_announced ? std::min(until, stream.promised_until) : until;
 }
 
 // The first frame fixes the phase. The room that was kept at an assumed one is given back, and the stream is
@@ -165,7 +170,7 @@ void LaxityPolicy::tables_changed(Instant now) {
     e.retry_at = now;
     if (e.plan.is_valid(free_at(i, now).value_or(now))) continue;
     for (StreamPlan& stream : streams_) {
-      if (stream.is_in_plan() && stream.executor == i) announce_loss(stream, Reason::kAdmissionPlan);
+      if (stream.is_in_plan() && stream.executor == i) announce_loss(stream, Reason::kAdmissionPlan, now);
     }
   }
 }
@@ -274,6 +279,7 @@ bool LaxityPolicy::adopt(Instant now) {
   if (!plan.is_valid(*free)) return false;
   std::swap(e.plan, plan);
   e.horizon = w.plan_horizon();
+  e.end_is_announced = false;
   // A full plan buffer may reach less far than the time between two extensions.
   if (e.horizon < Instant::latest()) {
     const Duration half = (e.horizon - now) / 2;
@@ -291,10 +297,9 @@ AnswerTask LaxityPolicy::verdict(const StreamPlan& stream) const {
   answer.is_provisional = stream.state == StreamPlan::State::kProvisional;
   answer.response_time_bound = task.relative_deadline;
   const SystemModel& system = books_->system();
-  const bool is_for_life = stream.planned.end && stream.planned.next >= *stream.planned.end;
   if (system.catalog.model(task.model).has_preprocess && !system.preprocesses_inline()) {
     answer.guarantee = Guarantee::kNominal;  // segments queue on executors of their own, which no plan covers
-  } else if (is_for_life) {
+  } else if (is_for_life(stream)) {
     answer.guarantee = Guarantee::kPlan;
   } else {
     answer.guarantee = Guarantee::kPlanRolling;
@@ -355,7 +360,10 @@ void LaxityPolicy::extension_ready(Instant now) {
     if (is_adopted && stream.loss_is_announced && now > stream.given_up_until) {
       stream.loss_is_announced = false;
       announce(verdict(stream));
-    } else if (!w.found() && !(stream.planned.end && stream.planned.next >= *stream.planned.end)) {
+    } else if (is_adopted && stream.loss_is_announced) {
+      stream.returns_by_itself = true;
+      await_return(stream);
+    } else if (!w.found() && !is_for_life(stream)) {
       announce_loss(stream, Reason::kAdmissionPlan);
     }
   }

@@ -44,7 +44,7 @@ void LaxityPolicy::job_ready(JobIndex job, Instant now) {
   waiting_of(job).push(job, now);
 }
 
-void LaxityPolicy::job_gone(JobIndex job, Instant) {
+void LaxityPolicy::job_gone(JobIndex job, Instant now) {
   const Place place = places_[job];
   if (place.kind == Place::Kind::kGap) {
     waiting_of(job).erase(job);
@@ -56,11 +56,13 @@ void LaxityPolicy::job_gone(JobIndex job, Instant) {
       break;
     }
   } else {
-    // A planned frame that waited: its place in the plan falls free.
+    // A planned frame that waited: its place in the plan falls free. At its deadline it was kept waiting by a
+    // batch that overran its table.
     const Job& gone = books_->entry(job).job;
     StreamPlan& stream = streams_[books_->stream_slot(*gone.task)];
     stream.place(*gone.frame).job = kNoIndex;
     forget_frame(stream.executor, slot_of(stream), *gone.frame);
+    if (now >= *gone.absolute_deadline - reply()) note_given_up(stream, stream.planned.release(*gone.frame));
   }
   places_[job].kind = Place::Kind::kGap;
 }
@@ -113,6 +115,7 @@ void LaxityPolicy::unplan(StreamPlan& stream, Instant now) {
     to_gap(arrived.job, now);
     arrived.job = kNoIndex;
   }
+  stream.given_up_from.reset();
   stream.state = StreamPlan::State::kAsked;
 }
 

@@ -19,6 +19,9 @@ Decision LaxityPolicy::review(Instant now, bool timer_fired) {
   if (timer_fired) fired_at_ = now;
   for (std::uint32_t e = 0; e < executors_.size(); ++e) {
     if (executors_[e].stream_count > 0 && books_->executors()[e].is_lost) abandon(e, now);
+    announce_given_up(e);
+    return_promises(e, now);
+    announce_end_of_plan(e, now);
   }
   Decision decision = gap_.review(now);
   if (decision.kind == Decision::Kind::kDrop) return decision;
@@ -27,6 +30,10 @@ Decision LaxityPolicy::review(Instant now, bool timer_fired) {
   for (std::uint32_t e = 0; e < executors_.size(); ++e) {
     const ExecutorPlan& plan = executors_[e];
     if (plan.stream_count == 0) continue;
+    if (plan.return_at && *plan.return_at > now && (!wake_up || *plan.return_at < *wake_up))
+      wake_up = plan.return_at;
+    if (plan.horizon > now && plan.horizon < Instant::latest() && (!wake_up || plan.horizon < *wake_up))
+      wake_up = plan.horizon;
     Instant at = plan.retry_at;
     if (!plan.wants_plan) {
       if (plan.horizon == Instant::latest()) continue;
@@ -287,14 +294,14 @@ void LaxityPolicy::shed(std::uint32_t executor, Instant now) {
       StreamPlan& stream = streams_[frame.stream];
       const JobIndex job = stream.job_of(frame.number);
       const Instant release = stream.planned.release(frame.number);
-      stream.given_up_until = std::max(stream.given_up_until, release);
-      announce_loss(stream, Reason::kAdmissionPlan, release);
+      note_given_up(stream, release);
       forget_frame(executor, frame.stream, frame.number);
       if (job == kNoIndex) continue;
       stream.place(frame.number).job = kNoIndex;
       to_gap(job, now);
     }
   }
+  announce_given_up(executor);
 }
 
 }  // namespace laxity

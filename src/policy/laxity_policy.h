@@ -20,7 +20,8 @@
 // follows), and for endless streams at `guaranteed_until`, which moves on for as long as plans are found.
 //
 // Which file has what: laxity.cpp tables and options, laxity_frames.cpp who waits where, laxity_moves.cpp
-// what an idle executor does next, laxity_admission.cpp requests for plans and what becomes of them.
+// what an idle executor does next, laxity_admission.cpp requests for plans and what becomes of them,
+// laxity_losses.cpp promises that an overrun broke, and their return.
 #pragma once
 
 #include <cstdint>
@@ -88,6 +89,9 @@ class LaxityPolicy final : public Policy {
     FixedVector<JobIndex, kBatchSizeMax> group;  // its members that wait for its next stage
     bool wants_plan = false;                     // the plan was broken, or fits no more
     Instant retry_at;
+    bool has_given_up = false;         // frames, and nobody was told yet
+    std::optional<Instant> return_at;  // when the next promise that was lost may hold again
+    bool end_is_announced = false;     // of this horizon
     std::size_t stream_count = 0;
     explicit ExecutorPlan(std::size_t frames_max) : plan(frames_max) {}
   };
@@ -118,6 +122,9 @@ class LaxityPolicy final : public Policy {
   StreamPlan* find(TaskId id) {
     StreamPlan& stream = streams_[books_->stream_slot(id)];
     return stream.state != StreamPlan::State::kFree && stream.id == id ? &stream : nullptr;
+  }
+  static bool is_for_life(const StreamPlan& stream) {
+    return stream.planned.end && stream.planned.next >= *stream.planned.end;
   }
   std::uint32_t slot_of(const StreamPlan& stream) const {
     return static_cast<std::uint32_t>(books_->stream_slot(stream.id));
@@ -159,6 +166,13 @@ class LaxityPolicy final : public Policy {
   AnswerTask verdict(const StreamPlan& stream) const;
   void announce(const AnswerTask& answer);
   void announce_loss(StreamPlan& stream, Reason reason, std::optional<Instant> until = {});
+
+  // Losses that pass.
+  void note_given_up(StreamPlan& stream, Instant release);
+  void announce_given_up(std::uint32_t executor);
+  void await_return(const StreamPlan& stream);
+  void return_promises(std::uint32_t executor, Instant now);
+  void announce_end_of_plan(std::uint32_t executor, Instant now);
 
   const LaxityOptions options_;
   const Books* books_ = nullptr;

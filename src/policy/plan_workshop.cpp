@@ -8,8 +8,6 @@
 namespace laxity {
 namespace {
 
-constexpr std::int64_t kPeriodTimesMax = 40;  // a stream so much slower is another stream
-
 bool is_endless(const PlannedStream& stream) { return !stream.end; }
 
 }  // namespace
@@ -123,11 +121,13 @@ void PlanWorkshop::find_offers(const Snapshot& from) {
 }
 
 std::optional<Duration> PlanWorkshop::least_deadline(const Snapshot& from, const PlannedStream& asked) {
-  const auto steps = least_admitted_steps([&](std::int64_t tried_steps) {
-    PlannedStream tried = asked;
-    tried.deadline += tried_steps * kOfferDeadlineStep;
-    return try_plan(from, tried, 0);
-  });
+  const auto steps = least_admitted_steps(
+      [&](std::int64_t tried_steps) {
+        PlannedStream tried = asked;
+        tried.deadline += tried_steps * kOfferDeadlineStep;
+        return try_plan(from, tried, 0);
+      },
+      offer_deadline_steps_max(asked.deadline, asked.phase.period));
   return steps ? std::optional(asked.deadline + *steps * kOfferDeadlineStep) : std::nullopt;
 }
 
@@ -139,7 +139,7 @@ std::optional<Duration> PlanWorkshop::least_period(const Snapshot& from, const P
         tried.phase.period += tried_steps * step;
         return try_plan(from, tried, 0);
       },
-      kPeriodTimesMax * kOfferPeriodSteps);
+      kOfferPeriodStepsMax);
   return steps ? std::optional(asked.phase.period + *steps * step) : std::nullopt;
 }
 

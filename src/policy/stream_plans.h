@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "analysis/stream_frames.h"
@@ -32,8 +33,11 @@ struct StreamPlan {
   TaskId id{};
   bool was_promised = false;  ///< Admitted once: a failure to plan it again is told, and tried again later.
   bool loss_is_announced = false;
-  Instant given_up_until;     ///< Frames up to this r have left the plan after an overrun, or some have.
-  bool is_displaced = false;  ///< Promised once, in no plan, and not asked for at present.
+  Instant promised_until;          ///< As the loss was told: frames released before it stay promised.
+  bool returns_by_itself = false;  ///< What was lost are frames that were given up; the rest is in the plan.
+  Instant given_up_until;          ///< Frames up to this r have left the plan after an overrun, or some have.
+  std::optional<Instant> given_up_from;  ///< r of the first of them, until they are told.
+  bool is_displaced = false;             ///< Promised once, in no plan, and not asked for at present.
   std::uint32_t executor = 0;
   PlannedStream planned;          ///< `next`: one past the last frame in the plan.
   std::uint64_t next_wanted = 0;  ///< First frame that the next plan may promise: earlier ones have come.

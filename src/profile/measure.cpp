@@ -15,18 +15,20 @@
 #include "model/preprocess.h"
 #include "model/sample_picture.h"
 #include "profile/profile_clock.h"
+#include "profile/tail_estimate.h"
 #include "profile/wake_cost.h"
 
 namespace laxity {
 namespace {
 
-constexpr int kRounds = 4;
-constexpr std::size_t kSamplesMin = 5;     // fewer have no p99 worth the name
-constexpr std::size_t kSamplesMax = 2000;  // more tell nothing new
+constexpr int kRounds = 24;  // a slow spell of a second falls on all points rather than on one
+constexpr std::size_t kSegmentSamplesMin = 5;  // a round
+constexpr std::size_t kSamplesMax = 2000;      // more tell nothing new
 constexpr std::size_t kIdleSamples = 12;
 constexpr int kOthersBetween = 4;
-constexpr int kIdleMs = 3;  // caches are cold and the core has gone to sleep
-constexpr std::size_t kWakeSamples = 300;
+constexpr int kIdleMs = 3;                // caches are cold and the core has gone to sleep
+constexpr std::size_t kWakeSamples = 25;  // a round
+constexpr std::size_t kSendSamples = 900;
 constexpr std::size_t kReplySize = 512;  // an answer with its head
 
 /// Keeps the calling thread on a core for its lifetime.
@@ -50,18 +52,16 @@ class Pinned {
   bool pinned_ = false;
 };
 
-ExecutionTime summary(std::vector<Duration> samples, std::vector<Duration> after_idle) {
+/// `p99`: from elsewhere; none: of these samples.
+ExecutionTime summary(std::vector<Duration> samples, std::vector<Duration> after_idle,
+                      std::optional<Duration> p99) {
   ExecutionTime time;
-  const auto nearest_rank = [](const std::vector<Duration>& sorted, std::size_t percent) {
-    const std::size_t rank = (sorted.size() * percent + 99) / 100;  // rounds up: against ourselves
-    return sorted[std::max<std::size_t>(rank, 1) - 1];
-  };
   std::sort(samples.begin(), samples.end());
   std::sort(after_idle.begin(), after_idle.end());
   time.samples = samples.size();
   time.p50 = nearest_rank(samples, 50);
-  time.p99 = std::max(nearest_rank(samples, 99), Duration(1));
-  time.max = samples.back();
+  time.p99 = std::max(p99.value_or(nearest_rank(samples, 99)), Duration(1));
+  time.max = std::max(samples.back(), time.p99);
   time.after_idle_p99 = after_idle.empty() ? time.p99 : nearest_rank(after_idle, 99);
   return time;
 }
@@ -109,39 +109,72 @@ std::vector<std::uint32_t> batch_sizes(std::uint32_t cap, bool quick) {
   return sizes;
 }
 
-ExecutionTime measure_preprocess(const LoadedModel& model,
-                                 const std::vector<std::vector<std::byte>>& pictures, Duration budget,
-                                 Status& status) {
-  Preprocessor preprocessor;
-  std::size_t length = 1;
-  for (const std::int64_t d : model.inputs[0].shape) length *= static_cast<std::size_t>(d);
-  std::vector<float> out(length);
-  std::vector<Duration> samples;
-  const Instant end = profile_clock_now() + budget;
-  for (std::size_t i = 0;
-       samples.size() < kSamplesMax && (samples.size() < kSamplesMin || profile_clock_now() < end); ++i) {
-    const Instant start = profile_clock_now();
-    status = preprocessor.run(*model.preprocess, pictures[i % pictures.size()], out);
-    if (!status) return {};
-    samples.push_back(profile_clock_now() - start);
+/// The CPU segments of one model, with their samples so far.
+class Segments {
+ public:
+  Segments(const LoadedModel& model, const MeasureOptions& options) : model_(model) {
+    if (model.preprocess) {
+      const auto given = options.pictures.find(model.name);
+      if (given != options.pictures.end()) pictures_ = given->second;
+      if (pictures_.empty())
+        pictures_ = {make_sample_png(model.preprocess->width, model.preprocess->height, 1)};
+      std::size_t length = 1;
+      for (const std::int64_t d : model.inputs[0].shape) length *= static_cast<std::size_t>(d);
+      decoded_.resize(length);
+    }
+    if (model.postprocess.kind == PostprocessSpec::Kind::kNone) return;
+    const TensorSpec& logits = model.outputs[model.postprocess.output];
+    logits_.resize(logits.size_per_job() / sizeof(float));
+    scratch_.resize(logits_.size());
+    Rng rng(1);
+    for (float& value : logits_) value = static_cast<float>(rng.unit() * 8 - 4);
   }
-  return summary(std::move(samples), {});
-}
 
-ExecutionTime measure_postprocess(const LoadedModel& model, Duration budget) {
-  const TensorSpec& logits = model.outputs[model.postprocess.output];
-  std::vector<float> values(logits.size_per_job() / sizeof(float)), scratch(values.size());
-  Rng rng(1);
-  for (float& value : values) value = static_cast<float>(rng.unit() * 8 - 4);
-  std::vector<Duration> samples;
-  const Instant end = profile_clock_now() + budget;
-  while (samples.size() < kSamplesMax && (samples.size() < kSamplesMin || profile_clock_now() < end)) {
-    const Instant start = profile_clock_now();
-    exit_confidence(model.postprocess, 0, values, scratch);
-    samples.push_back(std::max(profile_clock_now() - start, Duration(1)));
+  Status sample(Duration slice) {
+    Status status = Unit{};
+    if (!pictures_.empty()) {
+      fill(decoding_, slice, [&] {
+        const auto& picture = pictures_[decoding_.size() % pictures_.size()];
+        if (status) status = preprocessor_.run(*model_.preprocess, picture, decoded_);
+      });
+    }
+    if (!logits_.empty()) {
+      fill(concluding_, std::min<Duration>(slice, 1ms),
+           [&] { exit_confidence(model_.postprocess, 0, logits_, scratch_); });
+    }
+    return status;
   }
-  return summary(std::move(samples), {});
-}
+
+  void append_to(std::vector<ProfiledSegment>& segments) && {
+    if (!decoding_.empty()) {
+      segments.push_back(
+          {model_.name, SegmentKind::kPreprocess, summary(std::move(decoding_), {}, std::nullopt)});
+    }
+    if (!concluding_.empty()) {
+      segments.push_back(
+          {model_.name, SegmentKind::kPostprocess, summary(std::move(concluding_), {}, std::nullopt)});
+    }
+  }
+
+ private:
+  template <typename Run>
+  static void fill(std::vector<Duration>& samples, Duration slice, const Run& run) {
+    const Instant end = profile_clock_now() + slice;
+    for (std::size_t taken = 0;
+         samples.size() < kSamplesMax && (taken < kSegmentSamplesMin || profile_clock_now() < end); ++taken) {
+      const Instant start = profile_clock_now();
+      run();
+      samples.push_back(std::max(profile_clock_now() - start, Duration(1)));
+    }
+  }
+
+  const LoadedModel& model_;
+  Preprocessor preprocessor_;
+  std::vector<std::vector<std::byte>> pictures_;  // empty: there is nothing to decode
+  std::vector<float> decoded_;
+  std::vector<float> logits_, scratch_;  // empty: there is no confidence
+  std::vector<Duration> decoding_, concluding_;
+};
 
 std::string now_utc() {
   char text[32];
@@ -228,7 +261,7 @@ Status sample_point(Point& point, Others& others, Duration slice) {
   }
   const Instant end = profile_clock_now() + slice;
   std::size_t taken = 0;
-  while (point.samples.size() < kSamplesMax && (taken < 2 || profile_clock_now() < end)) {
+  while (point.samples.size() < kSamplesMax && (taken == 0 || profile_clock_now() < end)) {
     if (Status status = others.run_before(point); !status) return status.error();
     auto time = time_batch(point);
     if (!time) return time.error();
@@ -250,6 +283,22 @@ Status sample_after_idle(Point& point) {
   return Unit{};
 }
 
+/// Points of one stage stand in order of batch size; a larger batch is never planned with less time.
+void append_execution(std::vector<Point>& points, std::vector<ProfiledBatch>& execution) {
+  std::vector<std::vector<Duration>> samples;
+  for (Point& point : points) samples.push_back(std::move(point.samples));
+  const std::vector<Duration> bounds = pooled_p99(samples);
+  Duration bound{};
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    Point& point = points[i];
+    const bool is_first = i == 0 || points[i - 1].runner != point.runner;
+    bound = is_first ? bounds[i] : std::max(bound, bounds[i]);
+    execution.push_back({point.model->name, point.variant->name, point.stage,
+                         point.variant->stages[point.stage].spec.inputs[0].shape, point.batch_size,
+                         summary(std::move(samples[i]), std::move(point.after_idle), bound)});
+  }
+}
+
 }  // namespace
 
 Result<Profile> measure(const Repository& repository, Engine& engine, const MachineInfo& machine,
@@ -267,56 +316,44 @@ Result<Profile> measure(const Repository& repository, Engine& engine, const Mach
   const Duration budget = options.quick ? options.budget / 4 : options.budget;
   const Duration slice =
       budget / (kRounds * std::max<std::int64_t>(1, static_cast<std::int64_t>(points.size())));
-  const std::uint64_t total = kRounds * points.size() + models->size() + 1;
+  std::vector<std::unique_ptr<Segments>> segments;
+  for (const LoadedModel* model : *models) segments.push_back(std::make_unique<Segments>(*model, options));
+  const std::uint64_t total = kRounds * (points.size() + 1) + 1;
   std::uint64_t done = 0;
-  {
-    const Pinned pinned(options.core);
-    Others others(points);
-    for (int round = 0; round < kRounds; ++round) {
+  Others others(points);
+  std::vector<Duration> wakes, hand_overs, answers;
+  for (int round = 0; round < kRounds; ++round) {
+    const bool is_last = round + 1 == kRounds;
+    {
+      const Pinned pinned(options.core);
       // Largest batch first: the engine's memory then grows once, not again for every size.
       for (Point& point : std::views::reverse(points)) {
         progress(done++, total,
                  point.model->name + "/" + point.variant->name + "/" + std::to_string(point.stage) +
                      " batch " + std::to_string(point.batch_size));
         if (Status status = sample_point(point, others, slice); !status) return status.error();
-        if (round + 1 < kRounds || point.batch_size != 1) continue;
+        if (!is_last || point.batch_size != 1) continue;
         if (Status status = sample_after_idle(point); !status) return status.error();
       }
-    }
-    for (const LoadedModel* model : *models) {
-      progress(done++, total, model->name + " pictures");
-      if (model->preprocess) {
-        const auto given = options.pictures.find(model->name);
-        const bool has_pictures = given != options.pictures.end() && !given->second.empty();
-        const std::vector<std::vector<std::byte>> made = {
-            make_sample_png(model->preprocess->width, model->preprocess->height, 1)};
-        Status status = Unit{};
-        const ExecutionTime time =
-            measure_preprocess(*model, has_pictures ? given->second : made, slice * kRounds, status);
-        if (!status) return status.error();
-        profile.segments.push_back({model->name, SegmentKind::kPreprocess, time});
-      }
-      if (model->postprocess.kind != PostprocessSpec::Kind::kNone) {
-        profile.segments.push_back(
-            {model->name, SegmentKind::kPostprocess, measure_postprocess(*model, 20ms)});
+      for (const auto& of_model : segments) {
+        if (Status status = of_model->sample(slice); !status) return status.error();
       }
     }
+    progress(done++, total, "waking threads");
+    sample_wake(options.network_core, options.core, kWakeSamples, wakes);
+    sample_wake(options.core, options.core, kWakeSamples / 5, hand_overs);
+    sample_wake(options.core, options.network_core, kWakeSamples, answers);
   }
-  progress(done++, total, "waking threads");
-  const Percentiles wake = measure_wake(options.network_core, options.core, kWakeSamples);
-  const Percentiles hand_over = measure_wake(options.core, options.core, kWakeSamples / 3);
-  const Percentiles send = measure_send(kReplySize, kWakeSamples * 3);
-  profile.overheads.dispatch = hand_over.p50;
+  progress(done++, total, "sending answers");
+  const Percentiles wake = percentiles(std::move(wakes));
+  profile.overheads.dispatch = percentiles(std::move(hand_overs)).p50;
   profile.overheads.wake_p99 = wake.p99;
   profile.wake_p50 = wake.p50;
   // An answer crosses to the network thread's core and is then written.
-  profile.overheads.reply_p99 = measure_wake(options.core, options.network_core, kWakeSamples).p99 + send.p99;
-
-  for (Point& point : points) {
-    profile.execution.push_back({point.model->name, point.variant->name, point.stage,
-                                 point.variant->stages[point.stage].spec.inputs[0].shape, point.batch_size,
-                                 summary(std::move(point.samples), std::move(point.after_idle))});
-  }
+  profile.overheads.reply_p99 =
+      percentiles(std::move(answers)).p99 + measure_send(kReplySize, kSendSamples).p99;
+  for (const auto& of_model : segments) std::move(*of_model).append_to(profile.segments);
+  append_execution(points, profile.execution);
   return profile;
 }
 

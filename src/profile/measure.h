@@ -29,8 +29,9 @@ struct MeasureOptions {
 
 /// Times are from before the inputs are gathered until the outputs are there: what an executor spends on a
 /// batch, its segments apart. Between two of them other stages run, as in a server, so that caches are not
-/// warmer than there. Points are measured in rounds, so that a busy spell of the machine does not
-/// fall on one of them alone. Keeps the calling thread for the budget and leaves its core as it was.
+/// warmer than there. Everything is measured in 24 rounds, so that a busy spell of the machine does not fall
+/// on one point alone, and points of like length share their tails (tail_estimate.h). Keeps the calling
+/// thread for the budget and leaves its core as it was.
 /// `progress(done, total, what)` is called between points. Errors: kNotFound: a model that is not there
 /// (names the nearest); as Engine::load and StageRunner::run.
 Result<Profile> measure(const Repository& repository, Engine& engine, const MachineInfo& machine,

@@ -14,7 +14,7 @@
 #include <algorithm>
 #include <atomic>
 #include <thread>
-#include <vector>
+#include <utility>
 
 #include "profile/profile_clock.h"
 
@@ -32,15 +32,6 @@ void settle_on(std::optional<int> core) {
   sched_setaffinity(0, sizeof set, &set);  // best effort: a core we may not use leaves the thread anywhere
 }
 
-Percentiles percentiles(std::vector<Duration>& values) {
-  if (values.empty()) return {};
-  std::sort(values.begin(), values.end());
-  const auto at = [&values](std::size_t percent) {
-    return values[std::min(values.size() - 1, values.size() * percent / 100)];
-  };
-  return {at(50), at(99), values.back()};
-}
-
 /// Closes a file descriptor at the end of its scope.
 struct Descriptor {
   int fd = -1;
@@ -54,13 +45,22 @@ struct Descriptor {
 
 }  // namespace
 
-Percentiles measure_wake(std::optional<int> from, std::optional<int> to, std::size_t samples) {
+Percentiles percentiles(std::vector<Duration> values) {
+  if (values.empty()) return {};
+  std::sort(values.begin(), values.end());
+  const auto at = [&values](std::size_t percent) {
+    return values[std::min(values.size() - 1, values.size() * percent / 100)];
+  };
+  return {at(50), at(99), values.back()};
+}
+
+void sample_wake(std::optional<int> from, std::optional<int> to, std::size_t samples,
+                 std::vector<Duration>& wakes) {
   // `heard` answers each ring: a bell rung twice before it is heard would count as one.
   const Descriptor bell(eventfd(0, EFD_CLOEXEC)), heard(eventfd(0, EFD_CLOEXEC));
-  if (bell.fd < 0 || heard.fd < 0) return {};
+  if (bell.fd < 0 || heard.fd < 0) return;
   std::atomic<std::int64_t> posted_ns{0};
-  std::vector<Duration> wakes;
-  wakes.reserve(samples);
+  wakes.reserve(wakes.size() + samples);
   const auto ring = [](const Descriptor& target) {
     const std::uint64_t one = 1;
     return write(target.fd, &one, sizeof one) == sizeof one;
@@ -87,7 +87,12 @@ Percentiles measure_wake(std::optional<int> from, std::optional<int> to, std::si
   });
   poster.join();
   sleeper.join();
-  return percentiles(wakes);
+}
+
+Percentiles measure_wake(std::optional<int> from, std::optional<int> to, std::size_t samples) {
+  std::vector<Duration> wakes;
+  sample_wake(from, to, samples, wakes);
+  return percentiles(std::move(wakes));
 }
 
 Percentiles measure_send(std::size_t size, std::size_t samples) {
@@ -115,7 +120,7 @@ Percentiles measure_send(std::size_t size, std::size_t samples) {
     sends.push_back(profile_clock_now() - start);
     if (recv(receiver.fd, bytes.data(), size, MSG_WAITALL) != static_cast<ssize_t>(size)) break;
   }
-  return percentiles(sends);
+  return percentiles(std::move(sends));
 }
 
 }  // namespace laxity

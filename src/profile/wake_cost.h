@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <vector>
 
 #include "base/time.h"
 
@@ -13,6 +14,12 @@ struct Percentiles {
   Duration p50{}, p99{}, max{};
 };
 
+/// Zero of none. The p99 is the first value above 99 % of them.
+Percentiles percentiles(std::vector<Duration> values);
+
+/// As measure_wake, appended to `wakes`: so that samples can be taken in several spells.
+void sample_wake(std::optional<int> from, std::optional<int> to, std::size_t samples,
+                 std::vector<Duration>& wakes);
 /// From posting to a sleeping thread until it runs. `from` and `to` are cores; none: anywhere. The sleeper
 /// has been asleep for about a millisecond each time, as an executor between frames is. Blocks for about
 /// samples milliseconds.

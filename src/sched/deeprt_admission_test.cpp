@@ -18,8 +18,9 @@ namespace {
 
 using tiny::at;
 using tiny::TinyDriver;
-using tiny::toy_job;
+using tiny::toy_frame;
 using tiny::toy_system;
+using tiny::toy_task;
 using tiny::ToyModel;
 
 constexpr auto kExact = DeepRtOptions::EarlyBatching::kNever;
@@ -73,11 +74,8 @@ Instance random_instance(Rng& rng) {
 }
 
 Task task_of(const oracle::DeepRtStream& stream, std::size_t id) {
-  Task task;
-  task.id = static_cast<TaskId>(id);
-  task.model = static_cast<ModelId>(stream.category);
-  task.min_inter_arrival = Duration(stream.period);
-  task.relative_deadline = Duration(stream.deadline);
+  Task task = toy_task(id, static_cast<std::uint32_t>(stream.category), Duration(stream.period),
+                       Duration(stream.deadline));
   task.first_release = at(Duration(stream.first));
   task.frame_count = static_cast<std::uint64_t>(stream.frames);
   return task;
@@ -107,11 +105,7 @@ class Player {
     }
   }
   void release(const oracle::DeepRtStream& stream, std::size_t id, std::int64_t k, std::int64_t when) {
-    Job job = toy_job(static_cast<std::uint32_t>(stream.category), Duration(when),
-                      Duration(when + stream.deadline));
-    job.task = static_cast<TaskId>(id);
-    job.frame = static_cast<std::uint32_t>(k);
-    driver.release(job);
+    driver.release(toy_frame(task_of(stream, id), static_cast<std::uint64_t>(k), Duration(when)));
   }
 
   Played run(std::size_t stream_count) {

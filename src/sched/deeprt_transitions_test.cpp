@@ -16,8 +16,10 @@ namespace {
 
 using tiny::at;
 using tiny::TinyDriver;
+using tiny::toy_frame;
 using tiny::toy_job;
 using tiny::toy_system;
+using tiny::toy_task;
 using tiny::ToyModel;
 
 /// Wraps the driver: streams by name of their number, frames released as their contract says.
@@ -40,23 +42,14 @@ class Streams {
     Guarantee guarantee = Guarantee::kNone;
   };
   std::size_t ask(const Contract& contract) {
-    Task task;
-    task.id = static_cast<TaskId>(count_);
-    task.model = static_cast<ModelId>(contract.model);
+    Task task = toy_task(count_, contract.model, contract.period, contract.deadline);
     task.lowest_variant = contract.variant;
-    task.min_inter_arrival = contract.period;
-    task.relative_deadline = contract.deadline;
     task.first_release = at(contract.first);
     task.guarantee = contract.guarantee;
     if (!contract.is_endless) task.frame_count = contract.sent;
     driver.post(at(contract.asks), TaskSubmitted{task});
     for (std::uint64_t k = 0; k < contract.sent; ++k) {
-      const Duration when = contract.first + static_cast<std::int64_t>(k) * contract.period;
-      Job job = toy_job(contract.model, when, when + contract.deadline);
-      job.variant = contract.variant;
-      job.task = task.id;
-      job.frame = static_cast<std::uint32_t>(k);
-      driver.release(job);
+      driver.release(toy_frame(task, k, contract.first + static_cast<std::int64_t>(k) * contract.period));
     }
     return count_++;
   }
@@ -273,17 +266,10 @@ TEST(DeepRtStreams, NewTablesAreTestedAndLossAndReturnAreTold) {
 TEST(DeepRtStreams, FrameZeroFixesThePhaseAndTheStreamIsTestedAgain) {
   TinyDriver driver(toy_system({{{2ms}}}), std::move(make_policy("deeprt", {{"early_batching", 0}})).value());
   driver.plan_delay = 0ns;
-  Task task;
-  task.id = TaskId{0};
-  task.min_inter_arrival = task.relative_deadline = 20ms;
+  Task task = toy_task(0, 0, 20ms, 20ms);
   task.frame_count = 3;
   driver.post(at(0ms), TaskSubmitted{task});
-  for (std::uint32_t k = 0; k < 3; ++k) {
-    Job job = toy_job(0, 7ms + k * 20ms, 27ms + k * 20ms);
-    job.task = task.id;
-    job.frame = k;
-    driver.release(job);
-  }
+  for (std::uint32_t k = 0; k < 3; ++k) driver.release(toy_frame(task, k, 7ms + k * 20ms));
   driver.run();
   std::vector<bool> provisional;
   for (const auto& [when, command] : driver.log) {

@@ -391,10 +391,7 @@ TEST(Scheduler, ShutdownDoesNotWaitForAFullBatch) {
 
 TEST(Scheduler, StreamsAreAcceptedWithoutAPromiseByPoliciesWithoutAdmission) {
   ByHand hand(toy_system({{{6ms}}}), policy("edf"));
-  Task task;
-  task.id = TaskId{4};
-  task.min_inter_arrival = 10ms;
-  task.relative_deadline = 10ms;
+  const Task task = tiny::toy_task(4, 0, 10ms, 10ms);
   const auto* answer = hand.feed<AnswerTask>(0ms, TaskSubmitted{task});
   ASSERT_NE(answer, nullptr);
   EXPECT_EQ(answer->task, TaskId{4});
@@ -404,10 +401,7 @@ TEST(Scheduler, StreamsAreAcceptedWithoutAPromiseByPoliciesWithoutAdmission) {
 
 TEST(Scheduler, StreamsThatWaitForAPlanAreAnsweredAtShutdown) {
   ByHand hand(toy_system({{{6ms}}}), policy("laxity"));
-  Task task;
-  task.id = TaskId{4};
-  task.min_inter_arrival = 10ms;
-  task.relative_deadline = 10ms;
+  const Task task = tiny::toy_task(4, 0, 10ms, 10ms);
   ASSERT_NE(hand.feed<ComputePlan>(0ms, TaskSubmitted{task}), nullptr);
   const auto* answer = hand.feed<AnswerTask>(1ms, ShutdownStarted{});
   ASSERT_NE(answer, nullptr);

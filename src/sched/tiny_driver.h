@@ -70,6 +70,25 @@ inline Job toy_job(std::uint32_t model, Duration release, std::optional<Duration
   return job;
 }
 
+/// An endless stream without jitter that leaves its phase open.
+inline Task toy_task(std::size_t id, std::uint32_t model, Duration period, Duration deadline) {
+  Task task;
+  task.id = static_cast<TaskId>(id);
+  task.model = static_cast<ModelId>(model);
+  task.min_inter_arrival = period;
+  task.relative_deadline = deadline;
+  return task;
+}
+
+/// Frame `number` of it, released at `release`.
+inline Job toy_frame(const Task& task, std::uint64_t number, Duration release) {
+  Job job = toy_job(static_cast<std::uint32_t>(index(task.model)), release, release + task.relative_deadline);
+  job.variant = task.lowest_variant;
+  job.task = task.id;
+  job.frame = static_cast<std::uint32_t>(number);
+  return job;
+}
+
 struct Batch {
   StartBatch command;
   Instant start;

@@ -221,14 +221,22 @@ void append_parameters(std::string& out, const ModelCodec& codec, const InferReq
   }
   out += ",\"parameters\":{\"outcome\":\"";
   out += name(worst);
-  out += "\",\"variant\":";
-  const std::uint32_t variant = settled.front().variant.value_or(request.variant);
-  append_json_string(out, codec.model().variants[variant].name);
+  out += '"';
+  // Jobs of one request may have been answered by different variants.
+  const auto variant_of = [&](std::size_t job) { return settled[job].variant.value_or(request.variant); };
+  const auto differs = [&](const SettleJob& job) {
+    return job.variant.value_or(request.variant) != variant_of(0);
+  };
+  const bool is_mixed = std::any_of(settled.begin(), settled.end(), differs);
+  const std::size_t variant_count = is_mixed ? settled.size() : 1;
+  append_per_job(out, "variant", variant_count, [&](std::size_t job) {
+    append_json_string(out, codec.model().variants[variant_of(job)].name);
+  });
   append_per_job(out, "exit", settled.size(), [&](std::size_t job) {
     append_json_number(out, settled[job].exit_count > 0 ? settled[job].exit_count - 1 : 0U);
   });
-  out += ",\"exits\":";
-  append_json_number(out, codec.exit_count(variant));
+  append_per_job(out, "exits", variant_count,
+                 [&](std::size_t job) { append_json_number(out, codec.exit_count(variant_of(job))); });
   if (codec.model().postprocess.kind != PostprocessSpec::Kind::kNone) {
     append_per_job(out, "confidence", settled.size(), [&](std::size_t job) {
       append_json_number(out, static_cast<float>(settled[job].confidence) / 65535.0F);

@@ -569,6 +569,46 @@ TEST_F(OipCodec, AnswerInBinaryForTwoJobs) {
             raw_bytes<std::int64_t>({1, 2, 0, 1}) + raw_bytes(first) + raw_bytes(second) + labels);
 }
 
+// Where the policy adapts, the answer names the variant that gave it, and the exits of that one.
+TEST_F(OipCodec, AnswerOfASmallerVariantSaysWhichAndItsExits) {
+  LoadedModel model = kPicture;
+  LoadedVariant half = model.variants[0];
+  half.name = "half";
+  half.stages.resize(2);
+  model.variants.insert(model.variants.begin(), half);
+  const ModelCodec codec(model);
+  ASSERT_EQ(codec.variant(), 1U) << "the best one is asked for";
+  const std::vector<float> first = {0, 2, 1}, second = {5, 4, 3};
+  const auto parameters = [&](std::vector<SettleJob> settled) {
+    InferRequest request;
+    request.batch_size = static_cast<std::uint32_t>(settled.size());
+    request.variant = codec.variant();
+    request.wanted = {{0, false}};
+    std::vector<ConstJobBytes> outputs = {std::as_bytes(std::span(first)), std::as_bytes(std::span(second))};
+    outputs.resize(settled.size());
+    ReplyBody reply;
+    encode_answer(codec, request, settled, outputs, reply);
+    return nlohmann::json::parse(reply.bytes)["parameters"];
+  };
+  SettleJob by_full = answered(Outcome::kOnTime, 3), by_half = answered(Outcome::kOnTime, 2);
+  by_half.variant = 0;
+  nlohmann::json found = parameters({by_half});
+  EXPECT_EQ(found["variant"], "half");
+  EXPECT_EQ(found["exit"], 1);
+  EXPECT_EQ(found["exits"], 2);
+  found = parameters({by_half, by_half});
+  EXPECT_EQ(found["variant"], "half");
+  EXPECT_EQ(found["exit"], (std::vector<int>{1, 1}));
+  EXPECT_EQ(found["exits"], 2);
+  found = parameters({by_full, by_half});
+  EXPECT_EQ(found["variant"], (std::vector<std::string>{"full", "half"}));
+  EXPECT_EQ(found["exit"], (std::vector<int>{2, 1}));
+  EXPECT_EQ(found["exits"], (std::vector<int>{3, 2}));
+  found = parameters({by_full, by_full});
+  EXPECT_EQ(found["variant"], "full");
+  EXPECT_EQ(found["exits"], 3);
+}
+
 TEST_F(OipCodec, NotANumberTravelsInJsonAsNull) {
   const ModelCodec codec(kTwo);
   InferRequest request;

@@ -130,6 +130,12 @@ std::string refused_json(const Stream& stream, const AnswerTask& answer) {
                       : ": a frame of stream '" + stream_name(answer.failing_task.value_or(TaskId{})) +
                             "' would be late";
   }
+  const bool was_tested = answer.reason == Reason::kAdmissionPlan ||
+                          answer.reason == Reason::kAdmissionPhase1 ||
+                          answer.reason == Reason::kAdmissionPhase2;
+  if (was_tested && !answer.deadline_offer && !answer.period_offer) {
+    message += "; no smaller contract found on the grid";
+  }
   std::string out = error_json(message, name(answer.reason));
   out.pop_back();
   append_flag(out, "admitted", false);

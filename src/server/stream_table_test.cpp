@@ -207,12 +207,15 @@ TEST_F(StreamPages, ARefusalSaysWhatAndWhoseAndWhatWouldDo) {
   EXPECT_EQ(body["reason"], "admission_plan");
   EXPECT_EQ(body["admitted"], false);
   EXPECT_TRUE(body["would_admit"].empty());
+  EXPECT_NE(body["error"].get<std::string>().find("no smaller contract found on the grid"),
+            std::string::npos);
   EXPECT_FALSE(body.contains("failing_stream"));
   refusal.failing_task = stream->task.id;
   refusal.failing_at = at(1500ms);
   refusal.deadline_offer = 55'000'001ns;
   body = json::parse(refused_json(*stream, refusal));
   EXPECT_EQ(body["failing_stream"], "asked");
+  EXPECT_EQ(body["error"].get<std::string>().find("no smaller contract"), std::string::npos);
   EXPECT_EQ(body["failing_at_ms"], 500);
   EXPECT_EQ(body["would_admit"], json::parse(R"([{"deadline_ms":55.000001}])"));
   refusal.failing_task = TaskId{17};

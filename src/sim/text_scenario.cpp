@@ -452,6 +452,7 @@ void Parser::read_stream(const Words& words) {
   const auto execution_time = arguments.duration("x", 1ns);
   const std::int64_t frames = arguments.integer("frames", 1, 10'000).value_or(1);
   const auto kind_text = arguments.value("kind");
+  const bool is_endless = arguments.flag("endless");
   arguments.finish();
   if (!model_name || !period || !deadline) return complain("expected model=, T= and D= in a stream");
   const auto model = find_model(*model_name);
@@ -472,7 +473,7 @@ void Parser::read_stream(const Words& words) {
   task.release_jitter_max = jitter;
   task.relative_deadline = *deadline;
   task.first_release = Instant::from_start(first);
-  task.frame_count = static_cast<std::uint64_t>(frames);
+  if (!is_endless) task.frame_count = static_cast<std::uint64_t>(frames);
   scenario_.task_names.emplace_back(words[1]);
   for (std::int64_t frame = 0; frame < frames; ++frame) {
     TextJob made;
@@ -487,6 +488,12 @@ void Parser::read_stream(const Words& words) {
     made.execution_time = execution_time;
     made.job.frame = static_cast<std::uint32_t>(frame);
     add_job(std::move(made));
+  }
+  if (is_endless) {
+    TextEvent left = submitted;
+    left.at = *task.first_release + (frames - 1) * *period + lag + *deadline;
+    left.kind = TextEvent::Kind::kLeave;
+    scenario_.events.push_back(left);
   }
   scenario_.events.push_back(submitted);
 }
@@ -625,6 +632,7 @@ class Script final : public World {
         slots_(scenario.system.limits.queue_length_max),
         ids_(scenario.jobs.size()),
         is_refused_(scenario.task_names.size(), false),
+        is_lost_(scenario.task_names.size(), false),
         is_inline_(scenario.system.preprocesses_inline()) {}
 
   void begin(VirtualLoop& loop) {
@@ -708,8 +716,18 @@ class Script final : public World {
 
   void tell(Instant now, const AnswerTask& c) {
     const std::string& task = scenario_.task_names.at(index(c.task));
+    const bool is_lost = c.admitted && c.reason != Reason::kNone;
+    if (is_lost) {
+      const std::string until =
+          c.guaranteed_until ? " from " + text_of(c.guaranteed_until->since_start()) : std::string();
+      say(now, "promise " + task + " lost" + until + " " + name(c.reason));
+    } else if (is_lost_[index(c.task)]) {
+      say(now, "promise " + task + " returned");
+    } else {
+      say(now, c.admitted ? "admit " + task : "refuse " + task + " " + name(c.reason));
+    }
+    is_lost_[index(c.task)] = is_lost;
     is_refused_[index(c.task)] = !c.admitted;
-    say(now, c.admitted ? "admit " + task : "refuse " + task + " " + name(c.reason));
   }
   void tell(Instant now, const StartSegment& c) { say(now, "segment " + job_name(c.job) + on(c.executor)); }
   void tell(Instant now, const StartBatch& c) {
@@ -759,8 +777,8 @@ class Script final : public World {
   const TextScenario& scenario_;
   JobIdAllocator allocator_;
   std::vector<Slot> slots_;
-  std::vector<std::optional<JobId>> ids_;  // index: job
-  std::vector<bool> is_refused_;           // index: task
+  std::vector<std::optional<JobId>> ids_;   // index: job
+  std::vector<bool> is_refused_, is_lost_;  // index: task
   std::size_t next_job_ = 0;
   std::vector<TextDecision> decisions_;
   VirtualLoop* loop_ = nullptr;
