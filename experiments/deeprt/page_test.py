@@ -13,6 +13,7 @@ import unittest
 import xml.dom.minidom
 
 HERE = pathlib.Path(__file__).resolve().parent
+PROFILE = HERE.parent.parent / "profiles" / "rtx2080.json"
 PROGRAM = ""
 
 
@@ -42,6 +43,25 @@ class Study(unittest.TestCase):
             self.assertEqual(done.returncode, 2, arguments)
             self.assertIn("expected", done.stderr)
             self.assertEqual(done.stdout, "")
+
+
+class Profile(unittest.TestCase):
+    def test_the_file_that_users_get_is_what_the_study_uses(self):
+        with tempfile.TemporaryDirectory() as folder:
+            made = pathlib.Path(folder) / "made.json"
+            subprocess.run([PROGRAM, "--profile", str(made)], check=True)
+            self.assertEqual(made.read_bytes(), PROFILE.read_bytes(), "run.sh --profile writes it")
+
+    def test_it_holds_what_the_paper_prints(self):
+        profile = json.loads(PROFILE.read_text(encoding="utf-8"))
+        median = {(e["model"], e["batch"]): e["p50_us"] for e in profile["execution"]}
+        for model, alone_ms, sixteen_ms in (("resnet50", 3.5, 25), ("vgg19", 5.3, 56),
+                                            ("inception-v3", 9.3, 38)):
+            self.assertEqual(median[f"{model}@224x224", 1], 1000 * alone_ms)
+            self.assertEqual(median[f"{model}@224x224", 16], 1000 * sixteen_ms)
+        slowdown = {(e["of"], e["beside"]): e["factor"] for e in profile["slowdown"]}
+        pair = ("inception-v3@224x224/224x224/0", "vgg19@480x854/480x854/0")
+        self.assertAlmostEqual(9.3 * slowdown[pair], 42.9, places=4)
 
 
 class Page(unittest.TestCase):

@@ -455,8 +455,8 @@ TEST(DeepRtGuarantee, Case3_UngatedEarlyBatchingMakesAnAdmittedFrameMiss) {
 }
 
 // Ours: the gate alone keeps an early batch from blocking, but the batch at the joint is then smaller and
-// ends early: case 1 again. A takes 1 alone and 3 as two; its frames are taken early. They keep their places: the
-// executor is booked until 13, and C does not start before B has had its turn.
+// ends early: case 1 again. A takes 1 alone and 3 as two; its frames are taken early. They keep their places:
+// the executor is booked until 13, and C does not start before B has had its turn.
 TEST(DeepRtGuarantee, AFrameTakenEarlyKeepsItsPlace) {
   Instance instance;
   instance.model({1, 3});
