@@ -6,6 +6,7 @@
 import json
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,6 +14,7 @@ import unittest
 import xml.dom.minidom
 
 HERE = pathlib.Path(__file__).resolve().parent
+LIVE = HERE.parent.parent / "docs" / "results" / "deeprt" / "live.json"
 PROFILE = HERE.parent.parent / "profiles" / "rtx2080.json"
 PROGRAM = ""
 
@@ -68,12 +70,18 @@ class Page(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.folder = tempfile.TemporaryDirectory()
-        out = pathlib.Path(cls.folder.name)
+        cls.results = json.dumps(study())
+        cls.out = pathlib.Path(cls.folder.name)
+        (cls.out / "deeprt").mkdir()
+        shutil.copy(LIVE, cls.out / "deeprt")
+        cls.text = cls.make(cls.out)
+
+    @classmethod
+    def make(cls, out):
         results = out / "results.json"
-        results.write_text(json.dumps(study()), encoding="utf-8")
+        results.write_text(cls.results, encoding="utf-8")
         subprocess.run([sys.executable, str(HERE / "page.py"), str(results), "--out", str(out)], check=True)
-        cls.text = (out / "deeprt.md").read_text(encoding="utf-8")
-        cls.out = out
+        return (out / "deeprt.md").read_text(encoding="utf-8")
 
     @classmethod
     def tearDownClass(cls):
@@ -97,7 +105,12 @@ class Page(unittest.TestCase):
             for row in rows[2:]:
                 self.assertEqual(len(row), len(rows[0]), row)
                 for cell in row[1:]:
-                    self.assertRegex(cell, r"\d|^–$|none late", row)
+                    self.assertRegex(cell, r"\d|^–( / –)?$|none late", row)
+
+    def test_the_last_live_section_is_kept(self):
+        self.assertIn("| laxity, all requests | ", self.text)
+        with tempfile.TemporaryDirectory() as folder:
+            self.assertNotIn("| laxity, all requests | ", self.make(pathlib.Path(folder)))
 
     def test_nothing_is_left_open(self):
         self.assertNotRegex(self.text, r"\bnan\b|\binf\b|None|\{\w*\}")

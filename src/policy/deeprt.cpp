@@ -143,7 +143,7 @@ BuiltinPolicy deeprt_policy() {
   return {
       {"deeprt",
        "batching in time windows of half the tightest deadline, then EDF of batches; a stream is admitted if "
-       "an imitation of both finds no batch late. Guarantee nominal: exact without early batching, while "
+       "an imitation of both finds no batch late. Guarantee nominal: none is late while "
        "executions take their table times, frames come when expected and nothing else comes; early ends or "
        "jitter can break it",
        "Yang, Nahrstedt, Guo & Zhou, SEC 2021",
