@@ -24,10 +24,12 @@ def text(path):
 
 def measured_how(live):
     machine = live["machine"]
+    lags = [row["live"]["send_lag_p99_ms"] for setting in live["comparison"] for row in setting["rows"]]
     alone = ", ".join(f"{name} {ms:.1f} ms" for name, ms in live["alone_ms"].items())
     return (f"Measured by `{live['command']}` in {live['took_s']} s on {machine['cpu']}, {machine['cores']} "
             f"cores, {machine['engine']}; seed {live['seed']}, {live['seconds_a_run']:g} s a run. One "
-            f"picture through a whole network, p99: {alone}. Cells read *live / simulated*.")
+            f"picture through a whole network, p99: {alone}. The client was late itself by at most "
+            f"{max(lags):.1f} ms at p99 of a run. Cells read *live / simulated*.")
 
 
 def comparison(setting):

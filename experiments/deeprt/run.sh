@@ -8,8 +8,8 @@
 #   --data     folder with traces/twitter_workload.tbz2, for the shape of arrivals; else they are synthetic
 #   --seeds    random traces for each number (default 30)
 #   --quick    4 seeds, under a minute; the page then says so. Without it some minutes on one core
-#   --live     measures on this machine too: real servers, networks and pictures, about six minutes. Leave the
-#              machine alone meanwhile. Without it the page keeps what was measured last
+#   --live     measures on this machine too: real servers, networks and pictures, about five minutes. Leave
+#              the machine alone meanwhile. Without it the page keeps what was measured last
 #   --out      folder of the page (default docs/results)
 #   --build    folder of a release build (default build/release), built first when the program is missing
 #   --results  where the numbers go as JSON (default <build>/deeprt_study.json)
