@@ -4,18 +4,15 @@ import argparse
 import json
 import os
 import pathlib
-import re
-import signal
 import subprocess
-import sys
 import tempfile
+
+from live_runs import MODELS, SAMPLES, Server, fail, percent, run_json, say
 
 POLICIES = ["fifo", "edf", "deeprt"]
 LOADS = [0.5, 0.9, 1.5]
 FPS = 30
 DEADLINES_MS = (20, 100)  # every second camera is tight, the others are loose
-MODELS = ("cifar10", "gtsrb")
-SAMPLES = {"cifar10": "cifar10-test", "gtsrb": "gtsrb-test"}
 JITTER_MS = 5
 BATCH_SIZE_MAX = 8
 CONNECTIONS_MAX = 8000  # under overload a blind policy keeps thousands of requests waiting
@@ -27,23 +24,6 @@ PROMISE_JITTER_MS = 3
 PROMISE_MARGIN_MS = 2   # of the client: from the moment it means to send until the server has the request
 PROMISE_CANDIDATES = 2.5  # of what is served at full depth: promises cover the mandatory stages only
 FLOOD_CLIENTS = 32      # each has a best-effort request out at any time
-
-
-def say(text=""):
-    print(text, file=sys.stderr, flush=True)
-
-
-def fail(text, status=3):
-    say(f"demo: {text}")
-    sys.exit(status)
-
-
-def run_json(command):
-    """Runs `command`, lets its progress through, and returns the JSON object it prints."""
-    done = subprocess.run(command, stdout=subprocess.PIPE)
-    if done.returncode != 0:
-        fail(f"`{' '.join(map(str, command))}` ended with status {done.returncode}")
-    return json.loads(done.stdout)
 
 
 def capacity_per_s(profile):
@@ -95,39 +75,6 @@ def write_promise(folder, cameras, duration_s, seed, flood_per_s=None):
     path = folder / "promise.toml"
     path.write_text("\n".join(text))
     return path
-
-
-class Server:
-    """One `laxity serve` on a free loopback port, stopped by its process id."""
-
-    def __init__(self, laxity, config, policy, profile, more=()):
-        self.process = subprocess.Popen(
-            [laxity, "serve", "--config", config, "--policy", policy, "--profile", profile,
-             "--http-port", "0", *more],
-            stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-        self.url = None
-        words = []
-        for line in self.process.stderr:
-            words.append(line)
-            match = re.search(r"http://[\d.]+:\d+", line)
-            if match:
-                self.url = match[0]
-            if "ready" in line and self.url:
-                return
-        fail("the server did not become ready:\n" + "".join(words))
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            fail("the server did not stop within 20 s of SIGTERM")
-        self.process.stderr.close()
-
-
-def percent(part, whole):
-    return 100 * part / whole if whole else 0.0
 
 
 def on_time_rate(run):

@@ -85,6 +85,16 @@ with tempfile.TemporaryDirectory() as name:
     check(status == 1 and "has no admission" in text, f"found status {status}: {text}{errors}")
     check(not batches_of(picture), "a demand curve with batches")
 
+    # A table of an emulated device brings its networks; one that was measured needs theirs.
+    table = source / "profiles" / "rtx2080.json"
+    status, text, errors = admit(scenarios / "rtx2080_cameras.toml", "--profile", table, "--json")
+    answer = json.loads(text)
+    check(answer["machine"]["engine"] == "emulated rtx2080", f"found {answer['machine']}")
+    check(status == 1 and 4 <= answer["admitted"] < answer["asked"] == 8, f"found status {status}: {answer}")
+    (folder / "gap.json").write_text(table.read_text().replace('"stage": 0', '"stage": 1'))
+    status, text, errors = admit(scenarios / "rtx2080_cameras.toml", "--profile", folder / "gap.json")
+    check(status == 2 and "gap.json" in errors and "expected stage 0" in errors, f"found {status}: {errors}")
+
     # Bad input: status 2, and a sentence that says what was expected.
     (folder / "broken.toml").write_text("name = [")
     (folder / "requests.toml").write_text(alone.read_text().replace('admission = "stream"', ""))

@@ -121,7 +121,7 @@ SystemModel device_with_smaller_shapes(const std::vector<CategorySpec>& categori
 }
 
 SlowdownTable device_slowdown(const std::vector<CategorySpec>& categories) {
-  SlowdownTable slowdown(SlowdownRule::kSum);
+  SlowdownTable slowdown;
   for (std::size_t a = 0; a < categories.size(); ++a) {
     for (std::size_t b = 0; b < categories.size(); ++b) {
       const Network& of = kTable1[in_table(categories[a].network)];
@@ -131,6 +131,41 @@ SlowdownTable device_slowdown(const std::vector<CategorySpec>& categories) {
     }
   }
   return slowdown;
+}
+
+Profile rtx2080_profile() {
+  std::vector<CategorySpec> categories;
+  for (const Shape& shape : {Shape{}, Shape{240, 352}, Shape{480, 854}, Shape{1080, 1920}}) {
+    for (std::size_t network = 0; network < kNetworkCount; ++network) categories.push_back({network, shape});
+  }
+  const SystemModel system = device(categories, 1, 1);
+  const SlowdownTable slowdown = device_slowdown(categories);
+  Profile profile;
+  profile.machine = {"NVIDIA RTX 2080", 0, "emulated", true};
+  profile.source =
+      "DeepRT (SEC 2021): table 1, and batches of 16 read off its figure; between them a line, a larger "
+      "frame "
+      "counts as a batch of small ones with as many pixels, MobileNet-v2 is half of ResNet-50, p99 and "
+      "maximum "
+      "are 1.05 and 1.25 of the median";
+  for (std::size_t c = 0; c < categories.size(); ++c) {
+    const auto category = static_cast<CategoryId>(c);
+    const Shape& shape = categories[c].shape;
+    for (std::uint32_t n = 1; n <= kBatchCap; ++n) {
+      profile.execution.push_back({categories[c].name(),
+                                   shape.text(),
+                                   0,
+                                   {3, shape.height, shape.width},
+                                   n,
+                                   *system.table.measured(category, n)});
+    }
+    for (std::size_t other = 0; other < categories.size(); ++other) {
+      const auto beside = static_cast<CategoryId>(other);
+      profile.slowdown.push_back({system.catalog.category_name(category),
+                                  system.catalog.category_name(beside), slowdown.factor(category, beside)});
+    }
+  }
+  return profile;
 }
 
 SystemModel linear_device(std::size_t category_count, double first_ms, double each_ms, std::uint32_t cap) {

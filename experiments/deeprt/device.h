@@ -26,6 +26,7 @@
 #include "base/time.h"
 #include "core/slowdown_table.h"
 #include "core/system_model.h"
+#include "profile/profile.h"
 
 namespace laxity::study {
 
@@ -67,6 +68,9 @@ struct CategorySpec {
 /// `executor_count` slots of one device that knows these categories. `time_factor`: 1 is the RTX 2080.
 SystemModel device(const std::vector<CategorySpec>& categories, double time_factor,
                    std::size_t executor_count, Scaling scaling = Scaling::kPixelsAsBatch);
+/// All networks at 224x224 and at the desktop's shapes as a profile (docs/profile.md): its times
+/// are those of `device` at factor 1, its slow-down is device_slowdown's.
+Profile rtx2080_profile();
 /// One slot of it; each network can also be run at those of `shapes` that are smaller than its own, as
 /// cheaper variants: what DeepRT's Adaptation Module falls back on.
 SystemModel device_with_smaller_shapes(const std::vector<CategorySpec>& categories,

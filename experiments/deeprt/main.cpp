@@ -1,6 +1,7 @@
 // Prints the study's numbers as one JSON object; experiments/deeprt/run.sh makes the page of them.
 //
 //   deeprt_study [--seeds N] [--scale full|quick|tiny] [--shapes FILE] [--part NAME]…
+//   deeprt_study --profile FILE      the emulated RTX 2080 as a profile, instead of the study
 //
 // --shapes: arrivals a second of a real request stream, one stretch a line; without it they are synthetic.
 #include <algorithm>
@@ -15,6 +16,7 @@
 #include <string>
 
 #include "experiments/deeprt/study.h"
+#include "profile/profile_file.h"
 
 namespace laxity::study {
 namespace {
@@ -102,8 +104,11 @@ int main_with(const std::vector<std::string>& arguments) {
                                         [&](const Part& part) { return value == part.name; });
       if (!is_known) return fail("--part: expected a part of the study, found '" + value + "'");
       parts.insert(value);
+    } else if (name == "--profile") {
+      const Status written = write_profile(rtx2080_profile(), value);
+      return written ? 0 : fail(written.error().message);
     } else {
-      return fail("expected --scale, --seeds, --shapes or --part, found '" + name + "'");
+      return fail("expected --scale, --seeds, --shapes, --part or --profile, found '" + name + "'");
     }
   }
   if (seeds) scale.seeds = *seeds;

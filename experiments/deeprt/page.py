@@ -9,10 +9,11 @@ import argparse
 import json
 import pathlib
 import re
-import statistics
 import sys
 
+import live_section
 import svg
+from page_tables import column, mean, middle_range, spread, table
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -42,32 +43,7 @@ EXPECTED_REFUSALS = {
     "cameras 15/25/30 fps, D = 2T": (9.4, 0.7, 1.2, 1.3, 1.4)}
 
 
-def mean(values):
-    return statistics.fmean(values) if values else 0.0
-
-
-def middle_range(values):
-    """The range that holds the middle 80 % of the seeds."""
-    ordered = sorted(values)
-    if not ordered:
-        return 0.0, 0.0
-    at = lambda share: ordered[round(share * (len(ordered) - 1))]
-    return at(0.1), at(0.9)
-
-
-def spread(values, digits=1):
-    low, high = middle_range(values)
-    return f"{mean(values):.{digits}f} ({low:.{digits}f}–{high:.{digits}f})"
-
-
-def table(header, rows):
-    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-    lines += ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]
-    return "\n".join(lines)
-
-
-def column(columns, label):
-    return next(c for c in columns if c["label"] == label)
+MARKS = "thick line: the paper, thin: middle 80 % of the seeds"
 
 
 class Page:
@@ -109,7 +85,7 @@ class Page:
                            [PAPER_MISSES[s["setting"]][paper] for s in settings]))
         ours = [column(s["own_admission"], "laxity")["miss_percent"] for s in settings]
         series.append(("laxity (own admission)", [mean(v) for v in ours], None, None, None))
-        chart = svg.bars("Deadline misses; black: the paper", [s["setting"] for s in settings], series,
+        chart = svg.bars(f"Deadline misses; {MARKS}", [s["setting"] for s in settings], series,
                          "missed frames, %")
         return (table(["trace", "DeepRT · paper", "BATCH · paper", "BATCH-Delay · paper", "AIMD · paper",
                        "laxity, own admission"], rows) + "\n\n" +
@@ -173,8 +149,8 @@ class Page:
             marks = None if paper is None else [PAPER_AT_ONCE[s["setting"]][paper] for s in settings]
             series.append((name, [mean(v) for v in values], [r[0] for r in ranges],
                            [r[1] for r in ranges], marks))
-        chart = svg.bars("Requests served at once; black: the paper", [s["setting"] for s in settings],
-                         series, "most at once")
+        chart = svg.bars(f"Requests served at once; {MARKS}", [s["setting"] for s in settings], series,
+                         "most at once")
         return (table(["trace", "asked", "at once: DeepRT · paper", "DeepRT by frames", "SEDF · paper",
                        "laxity", "admitted in all: DeepRT/by frames/SEDF/laxity", "images/s: DeepRT · paper",
                        "SEDF · paper", "laxity"], rows) + "\n\n" +
@@ -208,6 +184,20 @@ class Page:
             rows.append(cells)
         return table(["execution times and arrivals"] + names, rows)
 
+    def bounds(self):
+        rows = []
+        for row in self.results["promises"]:
+            cells = [row["case"]]
+            for name in ("DeepRT", "DeepRT by frames", "laxity"):
+                b = row[name]["bounds"]
+                cells.append(f"{b['over']} of {b['responses']}; "
+                             f"{b['share_mean']:.2f}, {b['share_max']:.4f}")
+            rows.append(cells)
+        return table(["execution times and arrivals", "DeepRT", "DeepRT by frames", "laxity"], rows)
+
+    def live(self):
+        return live_section.text(self.charts / "live.json")
+
     def imitator(self):
         rows = [(f"({t['mean_period_ms']}, {t['mean_deadline_ms']}), {t['run']}", t["frames"],
                  f"{t['p01_ms']:.1f}",
@@ -217,7 +207,7 @@ class Page:
         series = [(f"({t['mean_period_ms']}, {t['mean_deadline_ms']}) ms",
                    [(v, i / 100) for i, v in enumerate(t["quantiles_ms"])][1:-1])
                   for t in self.results["imitator_errors"] if t["run"] == "with early batching"]
-        chart = svg.lines("Predicted minus measured latency", series, "error, ms", "share of frames")
+        chart = svg.lines("Predicted minus measured latency", series, "error, ms", "share of frames", y_max=1)
         return (table(["(mean period, mean deadline) ms", "frames", "1 %", "median", "99 %", "all, ms",
                        "mean absolute error, first → last tenth of a video"], rows) + "\n\n" +
                 self.chart("imitator", chart, "Distribution of the imitator's error"))
@@ -285,7 +275,8 @@ class Page:
                     series.setdefault(label, []).append((row["frames"], row[name]))
             if paper:
                 series.setdefault("DeepRT, paper", []).append((row["frames"], paper))
-        chart = svg.lines("Time of one admission", list(series.items()), "frames looked at", "ms", log=True)
+        chart = svg.lines("Time of one admission", list(series.items()), "frames looked at",
+                          "milliseconds", log=True)
         return (table(["frames", "paper, desktop (fig)", "DeepRT phases 1 and 2", "SEDF",
                        "laxity, gated plan"], rows) + "\n\n" +
                 self.chart("admission", chart, "Admission time by frames"))
@@ -321,6 +312,12 @@ def main():
              for name in ("laxity", "DeepRT")}
     facts.update(laxity_took=f"{taken['laxity']:,.0f}", deeprt_took=f"{taken['DeepRT']:,.0f}")
     facts.update(command=arguments.command, machine=arguments.machine, seconds=arguments.seconds)
+    facts["decision_8"] = "[decision 8](../decisions/0008-slow-down-adds-up.md)"
+    facts["early_batching"] = "[how](../analysis/deeprt.md)"
+    off = {rule: [100 * (n[f"four_instances_{rule}_ms"] / n["four_instances_paper_ms"] - 1)
+                  for n in results["device"]["networks"]] for rule in ("sum", "product")}
+    facts["sum_error"] = f"within {max(map(abs, off['sum'])):.0f} %"
+    facts["product_error"] = f"overshoots by {min(off['product']):.0f} to {max(off['product']):.0f} %"
     template = (HERE / "notes.md").read_text(encoding="utf-8")
     (arguments.out / "deeprt.md").write_text(fill(template, page, facts), encoding="utf-8")
     return 0

@@ -6,6 +6,7 @@
 import json
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,6 +14,8 @@ import unittest
 import xml.dom.minidom
 
 HERE = pathlib.Path(__file__).resolve().parent
+LIVE = HERE.parent.parent / "docs" / "results" / "deeprt" / "live.json"
+PROFILE = HERE.parent.parent / "profiles" / "rtx2080.json"
 PROGRAM = ""
 
 
@@ -44,16 +47,41 @@ class Study(unittest.TestCase):
             self.assertEqual(done.stdout, "")
 
 
+class Profile(unittest.TestCase):
+    def test_the_file_that_users_get_is_what_the_study_uses(self):
+        with tempfile.TemporaryDirectory() as folder:
+            made = pathlib.Path(folder) / "made.json"
+            subprocess.run([PROGRAM, "--profile", str(made)], check=True)
+            self.assertEqual(made.read_bytes(), PROFILE.read_bytes(), "run.sh --profile writes it")
+
+    def test_it_holds_what_the_paper_prints(self):
+        profile = json.loads(PROFILE.read_text(encoding="utf-8"))
+        median = {(e["model"], e["batch"]): e["p50_us"] for e in profile["execution"]}
+        for model, alone_ms, sixteen_ms in (("resnet50", 3.5, 25), ("vgg19", 5.3, 56),
+                                            ("inception-v3", 9.3, 38)):
+            self.assertEqual(median[f"{model}@224x224", 1], 1000 * alone_ms)
+            self.assertEqual(median[f"{model}@224x224", 16], 1000 * sixteen_ms)
+        slowdown = {(e["of"], e["beside"]): e["factor"] for e in profile["slowdown"]}
+        pair = ("inception-v3@224x224/224x224/0", "vgg19@480x854/480x854/0")
+        self.assertAlmostEqual(9.3 * slowdown[pair], 42.9, places=4)
+
+
 class Page(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.folder = tempfile.TemporaryDirectory()
-        out = pathlib.Path(cls.folder.name)
+        cls.results = json.dumps(study())
+        cls.out = pathlib.Path(cls.folder.name)
+        (cls.out / "deeprt").mkdir()
+        shutil.copy(LIVE, cls.out / "deeprt")
+        cls.text = cls.make(cls.out)
+
+    @classmethod
+    def make(cls, out):
         results = out / "results.json"
-        results.write_text(json.dumps(study()), encoding="utf-8")
+        results.write_text(cls.results, encoding="utf-8")
         subprocess.run([sys.executable, str(HERE / "page.py"), str(results), "--out", str(out)], check=True)
-        cls.text = (out / "deeprt.md").read_text(encoding="utf-8")
-        cls.out = out
+        return (out / "deeprt.md").read_text(encoding="utf-8")
 
     @classmethod
     def tearDownClass(cls):
@@ -77,7 +105,12 @@ class Page(unittest.TestCase):
             for row in rows[2:]:
                 self.assertEqual(len(row), len(rows[0]), row)
                 for cell in row[1:]:
-                    self.assertRegex(cell, r"\d|^–$|none late", row)
+                    self.assertRegex(cell, r"\d|^–( / –)?$|none late", row)
+
+    def test_the_last_live_section_is_kept(self):
+        self.assertIn("| laxity, all requests | ", self.text)
+        with tempfile.TemporaryDirectory() as folder:
+            self.assertNotIn("| laxity, all requests | ", self.make(pathlib.Path(folder)))
 
     def test_nothing_is_left_open(self):
         self.assertNotRegex(self.text, r"\bnan\b|\binf\b|None|\{\w*\}")

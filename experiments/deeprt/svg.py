@@ -5,6 +5,8 @@ from xml.sax.saxutils import escape
 WIDTH, HEIGHT = 720, 340
 LEFT, RIGHT, TOP, BOTTOM = 64, 34, 40, 78
 COLOURS = ["#1f5fa8", "#d1662b", "#3c8c4a", "#8a5aa8", "#b03a48", "#5f6b76", "#b08a1e", "#2a8f95"]
+OF_POLICY = {"DeepRT": COLOURS[0], "BATCH": COLOURS[1], "BATCH-Delay": COLOURS[2], "AIMD": COLOURS[3],
+             "AIMD that waits": COLOURS[4], "SEDF": COLOURS[5], "laxity": COLOURS[7]}
 
 
 def number(value):
@@ -12,10 +14,15 @@ def number(value):
     text = f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
     if "e" in text:
         text = f"{value:.0f}"
-    return text
+    return f"{value:,.0f}" if abs(value) >= 10_000 else text
 
 
-def nice_steps(low, high, count=5):
+def colour(label, index):
+    """A policy has the same colour in every chart: "laxity (own admission)" that of laxity."""
+    return OF_POLICY.get(label.split(" (")[0].split(",")[0], COLOURS[index % len(COLOURS)])
+
+
+def nice_steps(low, high, count=6):
     span = (high - low) or 1.0
     step = 10 ** math.floor(math.log10(span / count))
     for factor in (1, 2, 5, 10):
@@ -44,11 +51,11 @@ class Chart:
     def legend(self, labels):
         x, y = LEFT, HEIGHT - 12
         for i, label in enumerate(labels):
-            width = 26 + 7 * len(label)
+            width = 30 + 6.2 * len(label)
             if x + width > WIDTH:
                 x, y = LEFT, y - 16
-            self.parts.append(f'<rect x="{x}" y="{y - 9}" width="10" height="10" '
-                              f'fill="{COLOURS[i % len(COLOURS)]}"/>')
+            self.parts.append(f'<rect x="{x:.1f}" y="{y - 9}" width="10" height="10" '
+                              f'fill="{colour(label, i)}"/>')
             self.text(x + 14, y, label, anchor="start", size=11)
             x += width
 
@@ -62,9 +69,14 @@ class Chart:
                 f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>\n{body}\n</svg>\n')
 
 
+def dashes(label):
+    """What is published is dashed."""
+    return ' stroke-dasharray="6 4"' if label.endswith("paper") else ""
+
+
 def bars(title, groups, series, y_label, x_label=""):
     """`series`: (label, values, lows or None, highs or None, marks or None), one value a group. Marks are
-    drawn as black lines: the published values."""
+    drawn as black lines: the published values. A value of zero shows as a sliver."""
     chart = Chart(title, x_label, y_label)
     tops = [v for _, values, _, highs, marks in series
             for part in (values, highs, marks) if part for v in part if v is not None]
@@ -78,11 +90,12 @@ def bars(title, groups, series, y_label, x_label=""):
     for g, group in enumerate(groups):
         start = LEFT + g * group_width + group_width * 0.08
         chart.text(start + group_width * 0.42, HEIGHT - BOTTOM + 16, group, size=12)
-        for i, (_, values, lows, highs, marks) in enumerate(series):
+        for i, (label, values, lows, highs, marks) in enumerate(series):
             x = start + i * bar_width
+            top = min(y(values[g]), y(0) - 2)
             chart.parts.append(
-                f'<rect x="{x:.1f}" y="{y(values[g]):.1f}" width="{bar_width * 0.9:.1f}" '
-                f'height="{y(0) - y(values[g]):.1f}" fill="{COLOURS[i % len(COLOURS)]}"/>')
+                f'<rect x="{x:.1f}" y="{top:.1f}" width="{bar_width * 0.9:.1f}" '
+                f'height="{y(0) - top:.1f}" fill="{colour(label, i)}"/>')
             middle = x + bar_width * 0.45
             if lows and highs:
                 chart.line(middle, y(lows[g]), middle, y(highs[g]), colour="#777", width=1)
@@ -93,8 +106,9 @@ def bars(title, groups, series, y_label, x_label=""):
     return chart.svg()
 
 
-def lines(title, series, x_label, y_label, log=False, x_max=None):
-    """`series`: (label, [(x, y), …]). `log`: both axes logarithmic; points must be above zero."""
+def lines(title, series, x_label, y_label, log=False, x_max=None, y_max=None):
+    """`series`: (label, [(x, y), …]). `log`: both axes logarithmic; points must be above zero. `x_max`: what
+    lies beyond is cut off; `y_max`: the axis reaches so high at least."""
     chart = Chart(title, x_label, y_label)
     scale = math.log10 if log else (lambda v: v)
     points = [(scale(x), scale(y)) for _, pairs in series for x, y in pairs if not log or (x > 0 and y > 0)]
@@ -104,6 +118,8 @@ def lines(title, series, x_label, y_label, log=False, x_max=None):
         x_low, y_low = min(0, x_low), min(0, y_low)
     if x_max is not None:
         x_high = min(x_high, x_max)
+    if y_max is not None:
+        y_high = max(y_high, scale(y_max))
     x_high, y_high = max(x_high, x_low + 1e-9), max(y_high, y_low + 1e-9)
     x_of = lambda v: LEFT + (min(v, x_high) - x_low) / (x_high - x_low) * (WIDTH - LEFT - RIGHT)
     y_of = lambda v: HEIGHT - BOTTOM - (v - y_low) / (y_high - y_low) * (HEIGHT - TOP - BOTTOM)
@@ -115,11 +131,11 @@ def lines(title, series, x_label, y_label, log=False, x_max=None):
     for tick in ticks(x_low, x_high):
         chart.line(x_of(tick), HEIGHT - BOTTOM, x_of(tick), HEIGHT - BOTTOM + 4, colour="#444")
         chart.text(x_of(tick), HEIGHT - BOTTOM + 16, show(tick), size=11)
-    for i, (_, pairs) in enumerate(series):
+    for i, (label, pairs) in enumerate(series):
         kept = [(scale(x), scale(y)) for x, y in pairs if not log or (x > 0 and y > 0)]
         path = " ".join(f"{x_of(x):.1f},{y_of(y):.1f}" for x, y in kept if x_max is None or x <= x_high)
         chart.parts.append(f'<polyline points="{path}" fill="none" '
-                           f'stroke="{COLOURS[i % len(COLOURS)]}" stroke-width="2"/>')
+                           f'stroke="{colour(label, i)}" stroke-width="2"{dashes(label)}/>')
     chart.line(LEFT, HEIGHT - BOTTOM, WIDTH - RIGHT, HEIGHT - BOTTOM, colour="#444")
     chart.line(LEFT, TOP, LEFT, HEIGHT - BOTTOM, colour="#444")
     chart.legend([label for label, _ in series])

@@ -21,7 +21,7 @@ EdfImitator::EdfImitator(std::size_t lanes_max, std::size_t streams_max, std::si
   cursors_.reserve(streams_max);
   joints_.reserve(lanes_max);
   queue_.reserve(batches_max);
-  frames_.reserve(batches_max);
+  frames_.reserve(2 * batches_max);
   free_at_.reserve(kExecutorsMax);
 }
 

@@ -52,7 +52,7 @@ class EdfImitator {
     std::uint64_t frame_count = 0;             ///< Played, up to the answer.
   };
 
-  /// Precondition: batches_max is at least the number of frames that may wait.
+  /// Precondition: batches_max is at least half the number of frames that may wait.
   EdfImitator(std::size_t lanes_max, std::size_t streams_max, std::size_t streams_per_lane_max,
               std::size_t batches_max);
 

@@ -33,8 +33,13 @@ Result<bool> admit(const AdmitFlags& flags) {
   MachineInfo machine = this_machine();
   machine.engine = "simulated";
   std::optional<Assembly> assembly;
+  auto emulated = system_of_table(flags.profile, flags.models, *config);
+  if (!emulated) return emulated.error();
   const bool brings_times = scenario->system && flags.profile.empty() && flags.models.empty();
-  if (!brings_times) {
+  if (*emulated) {
+    machine.engine = "emulated " + (*emulated)->executors.front().name;
+    machine.emulated = true;
+  } else if (!brings_times) {
     ProgressBar bar;
     auto made = assemble(*config, true,
                          [&bar](auto done, auto total, auto label) { bar.update(done, total, label); });
@@ -42,7 +47,7 @@ Result<bool> admit(const AdmitFlags& flags) {
     assembly.emplace(std::move(*made));
     machine = assembly->machine;
   }
-  const SystemModel& system = assembly ? assembly->system : *scenario->system;
+  const SystemModel& system = *emulated ? **emulated : assembly ? assembly->system : *scenario->system;
   const PolicyOptions options = flags.policy == config->policy ? config->policy_options : PolicyOptions{};
   const auto admission = ask_for_admission(*scenario, system, flags.policy, options);
   if (!admission) return Error{admission.error().code, flags.scenario + ": " + admission.error().message};

@@ -183,6 +183,19 @@ Result<Assembly> assemble(const ServeConfig& config, bool may_measure, const Pro
   return assembly;
 }
 
+Result<std::optional<SystemModel>> system_of_table(const std::string& profile, const std::string& models,
+                                                   const ServeConfig& config) {
+  if (profile.empty() || !models.empty()) return std::optional<SystemModel>();
+  const auto table = read_profile(profile);
+  if (!table) return table.error();
+  if (!table->machine.emulated) return std::optional<SystemModel>();
+  auto system = emulated_system(*table, std::filesystem::path(profile).stem().string());
+  if (!system) return Error{system.error().code, profile + ": " + system.error().message};
+  system->limits = config.limits;
+  system->table.plan_with(config.planning_bound);
+  return std::optional(std::move(*system));
+}
+
 Result<Profile> measure_profile(const ServeConfig& config, Assembly& assembly, bool quick,
                                 const std::vector<std::string>& models, const Progress& progress) {
   MeasureOptions options;

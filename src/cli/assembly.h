@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,6 +46,12 @@ Result<Assembly> load_models(const ServeConfig& config);
 /// kept there. Errors: as Repository::load and the profile reader; kFailedPrecondition: no profile and not
 /// allowed to measure.
 Result<Assembly> assemble(const ServeConfig& config, bool may_measure, const Progress& progress);
+
+/// What a table for an emulated device brings by itself, networks included, when `profile` names one and
+/// `models` no folder; the first two are flags. None: the networks come from a repository.
+/// Errors: as read_profile, emulated_system.
+Result<std::optional<SystemModel>> system_of_table(const std::string& profile, const std::string& models,
+                                                   const ServeConfig& config);
 
 /// Measures the networks of `assembly` on the first executor's core. `models`: only these; empty: all.
 /// Errors: as measure().

@@ -94,6 +94,8 @@ Status simulate_all(const SimulateFlags& flags, ResultDocument& document) {
   auto config = config_from_flags(flags.config, flags.models, flags.profile);
   if (!config) return config.error();
   std::optional<Assembly> assembly;  // only when a scenario does not bring its own system
+  auto emulated = system_of_table(flags.profile, flags.models, *config);
+  if (!emulated) return emulated.error();
   const std::vector<std::string> names =
       flags.policies.empty() ? std::vector{config->policy} : flags.policies;
 
@@ -104,7 +106,11 @@ Status simulate_all(const SimulateFlags& flags, ResultDocument& document) {
     if (scenario == nullptr) {
       return invalid_argument(path + ": a scenario with expected decisions; run it with --check or --update");
     }
-    if (!scenario->system && !assembly) {
+    const bool is_emulated = !scenario->system && emulated->has_value();
+    if (is_emulated) {
+      document.machine.engine = "emulated " + (*emulated)->executors.front().name;
+      document.machine.emulated = true;
+    } else if (!scenario->system && !assembly) {
       ProgressBar bar;
       auto made = assemble(*config, true,
                            [&bar](auto done, auto total, auto label) { bar.update(done, total, label); });
@@ -112,9 +118,11 @@ Status simulate_all(const SimulateFlags& flags, ResultDocument& document) {
       assembly.emplace(std::move(*made));
       document.machine = assembly->machine;
     }
-    const SystemModel& system = scenario->system ? *scenario->system : assembly->system;
+    const SystemModel& system = scenario->system ? *scenario->system
+                                : is_emulated    ? **emulated
+                                                 : assembly->system;
     Oracles oracles;
-    if (!scenario->system) {
+    if (!scenario->system && !is_emulated) {
       auto read = read_oracles(config->models, system.catalog);
       if (!read) return read.error();
       oracles = std::move(*read);

@@ -28,11 +28,7 @@ FactorPpm SlowdownTable::factor(CategoryId of, CategoryId beside) const noexcept
 
 FactorPpm SlowdownTable::factor(CategoryId of, std::span<const CategoryId> beside) const noexcept {
   FactorPpm all = kFactorOne;
-  for (const CategoryId other : beside) {
-    const FactorPpm one = factor(of, other);
-    all = rule_ == SlowdownRule::kSum ? all + (one - kFactorOne) : divide_up(multiply(all, one), kFactorOne);
-    all = std::min(kFactorMax, all);
-  }
+  for (const CategoryId other : beside) all = std::min(kFactorMax, all + (factor(of, other) - kFactorOne));
   return all;
 }
 

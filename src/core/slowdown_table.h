@@ -2,12 +2,11 @@
 // simulator and the emulated accelerator, so that the two agree to the nanosecond.
 //
 // Pairs are what can be measured: s(a|b) is how much longer a takes while b runs beside it. Beyond a pair, a
-// piece of work progresses at the rate 1 / f, f from all that runs beside it, evaluated anew whenever
-// something starts or finishes. Two rules for f, both approximations:
-//   product  Π s(a|b). Errs high where the neighbours share one bottleneck, and low where together they
-//            overflow one that none of them fills alone.
-//   sum      1 + Σ (s(a|b) - 1). Right where all wait for one saturated resource in turn, as on a GPU that
-//            full-size networks share: n equal ones then take n times as long, at most.
+// piece of work progresses at the rate 1 / f with f = 1 + Σ (s(a|b) - 1) over all that runs beside it,
+// evaluated anew whenever something starts or finishes. An approximation: right where all wait for one
+// saturated resource in turn, as on a GPU that full-size networks share, and too low where together they
+// overflow one that none of them fills alone. It errs by -2 to -13 % on the one published measurement of more
+// than two, and the usual Π s(a|b) by +31 to +72 % (docs/decisions/0008-slow-down-adds-up.md).
 #pragma once
 
 #include <cstdint>
@@ -25,25 +24,18 @@ namespace laxity {
 /// A factor in parts per million: kFactorOne means undisturbed.
 using FactorPpm = std::uint64_t;
 inline constexpr FactorPpm kFactorOne = 1'000'000;
-inline constexpr FactorPpm kFactorMax =
-    1'000 * kFactorOne;  ///< Products are capped here: a stand-still, in effect.
-
-enum class SlowdownRule : std::uint8_t { kProduct, kSum };
+inline constexpr FactorPpm kFactorMax = 1'000 * kFactorOne;  ///< The cap: a stand-still, in effect.
 
 class SlowdownTable {
  public:
-  SlowdownTable() = default;
-  explicit SlowdownTable(SlowdownRule rule) : rule_(rule) {}
-
   /// The later of two for the same pair wins. Precondition: kFactorOne <= factor <= kFactorMax.
   void set(CategoryId of, CategoryId beside, FactorPpm factor);
   /// kFactorOne for a pair that was not measured.
   FactorPpm factor(CategoryId of, CategoryId beside) const noexcept;
-  /// Of all in `beside`, by the table's rule; rounded up at each step, at most kFactorMax.
+  /// Of all in `beside`: what they add adds up, to kFactorMax at most.
   FactorPpm factor(CategoryId of, std::span<const CategoryId> beside) const noexcept;
 
  private:
-  SlowdownRule rule_ = SlowdownRule::kProduct;
   std::map<std::pair<CategoryId, CategoryId>, FactorPpm> factors_;
 };
 

@@ -18,7 +18,8 @@ constexpr PolicyOption kOptions[] = {
      "a category that overruns its table: 0 runs on, 1 leaves optional stages out, 2 takes cheaper variants "
      "too"},
     {"early_batching", 1, 0, 2,
-     "idle executor takes an open window's frames: 0 never, 1 if no joint waits, 2 always"},
+     "idle executor takes an open window's frames: 0 never, 1 where no tested batch starts later for it, 2 "
+     "always"},
     {"best_effort_window_us", 1'000'000, 1, 3'600'000'000, "window of frames without a deadline"},
     {"best_effort_period_us", 20'000, 1, 3'600'000'000,
      "how far apart frames without a deadline enter their window, however fast they come"},
@@ -42,7 +43,8 @@ void DeepRtPolicy::attach(const Books& books) {
   }
   make_times();
   const std::size_t lane_count = kClassCount * first_stages_.size();
-  work_.emplace(lane_count, streams_max, books.capacity());
+  const std::size_t batches_max = books.capacity() + lane_count;  // each has a job, but for the empty ones
+  work_.emplace(lane_count, streams_max, batches_max);
   using Admission = DeepRtOptions::Admission;
   work_->form = options_.admission == Admission::kPublished ? EdfImitator::Form::kPublished
                 : options_.admission == Admission::kFrames  ? EdfImitator::Form::kFrames
@@ -62,11 +64,13 @@ void DeepRtPolicy::attach(const Books& books) {
   next_entry_.resize(lane_count);
   events_ = JobQueue<LaneEvent>(lane_count);
   members_.resize(books.capacity());
-  batches_.resize(books.capacity());  // each has a job at least
-  queue_ = JobQueue<WindowBatchKey>(books.capacity());
-  free_batches_.reserve(books.capacity());
-  for (std::size_t i = books.capacity(); i-- > 0;) free_batches_.push_back(static_cast<std::uint32_t>(i));
+  batches_.resize(batches_max);
+  queue_ = JobQueue<WindowBatchKey>(batches_max);
+  free_batches_.reserve(batches_max);
+  for (std::size_t i = batches_max; i-- > 0;) free_batches_.push_back(static_cast<std::uint32_t>(i));
   running_.resize(system.executors.size());
+  booked_until_.resize(system.executors.size());
+  places_.resize(lane_count);
   work_->load.free_at.reserve(system.executors.size());
   streams_.resize(streams_max);
   stream_lanes_.reserve(lane_count);
@@ -139,7 +143,7 @@ BuiltinPolicy deeprt_policy() {
   return {
       {"deeprt",
        "batching in time windows of half the tightest deadline, then EDF of batches; a stream is admitted if "
-       "an imitation of both finds no batch late. Guarantee nominal: exact without early batching, while "
+       "an imitation of both finds no batch late. Guarantee nominal: none is late while "
        "executions take their table times, frames come when expected and nothing else comes; early ends or "
        "jitter can break it",
        "Yang, Nahrstedt, Guo & Zhou, SEC 2021",

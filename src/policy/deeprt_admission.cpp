@@ -238,16 +238,7 @@ void DeepRtPolicy::take_snapshot(Instant now) {
   for (std::size_t e = 0; e < system.executors.size(); ++e) {
     const ExecutorEntry& executor = books_->executors()[e];
     if (!system.executors[e].runs_batches || executor.is_lost) continue;
-    Instant free = now;
-    if (executor.batch) {
-      const Running& running = running_[e];
-      free = std::max(now, executor.planned_finish) +
-             time_between(running.category, stage_of(running.category) + 1, running.run.shape.stage_count,
-                          running.run.size);
-    } else if (executor.segment) {
-      free = std::max(now, executor.planned_finish);
-    }
-    load.free_at.push_back(free);
+    load.free_at.push_back(free_at(e, now));
   }
   load.streams.clear();
   for (std::uint32_t lane = 0; lane < load.lanes.size(); ++lane) {
@@ -256,7 +247,7 @@ void DeepRtPolicy::take_snapshot(Instant now) {
     to.windows = windows_[lane];
     to.category = row_of(lane);
     to.cap = static_cast<std::uint32_t>(cap_of(lane));
-    to.waiting = static_cast<std::uint32_t>(frames_.size(lane));
+    to.waiting = static_cast<std::uint32_t>(frames_.size(lane)) + places_[lane];
     to.is_promised = to.is_announced = class_of(lane) == Class::kStream;
     const std::size_t outside = frames_.size(backlog(lane));
     if (outside > 0) {
@@ -277,12 +268,16 @@ void DeepRtPolicy::take_snapshot(Instant now) {
   for (std::uint32_t i = 0; i < batches_.size(); ++i) {
     if (!queue_.contains(i)) continue;
     const WindowBatch& batch = batches_[i];
-    const auto size = static_cast<std::uint32_t>(batch.size);
-    const CategoryId category = books_->next_category(books_->entry(batch.first));
-    const std::uint32_t end = batch.key.has_not_begun ? books_->stage_count(books_->entry(batch.first))
-                                                      : batch.run.shape.stage_count;
-    const Duration time = time_between(category, stage_of(category), end, size);
-    load.waiting.push_back({batch.key, time + system.table.overheads.wake_p99, least_deadline(batch)});
+    Duration time;
+    if (batch.key.has_not_begun) {
+      time = times_.split(row_of(batch.key.lane), static_cast<std::uint32_t>(batch.size) + batch.places);
+    } else {
+      const CategoryId category = books_->next_category(books_->entry(batch.first));
+      time = time_between(category, stage_of(category), batch.run.shape.stage_count,
+                          static_cast<std::uint32_t>(batch.size)) +
+             system.table.overheads.wake_p99;
+    }
+    load.waiting.push_back({batch.key, time, least_deadline(batch)});
   }
   load.frames.clear();
   if (options_.admission == DeepRtOptions::Admission::kFrames) list_waiting_frames();
@@ -290,6 +285,11 @@ void DeepRtPolicy::take_snapshot(Instant now) {
 
 void DeepRtPolicy::list_waiting_frames() {
   std::vector<WaitingFrame>& frames = work_->load.frames;
+  for (std::uint32_t lane = 0; lane < places_.size(); ++lane) {
+    // They came first, and are done.
+    const WaitingFrame place{lane, Instant::from_start(Duration::min()), 0, Instant::latest()};
+    frames.insert(frames.end(), places_[lane], place);
+  }
   for (JobIndex i = 0; i < books_->capacity(); ++i) {
     if (!frames_.contains(i)) continue;
     const std::size_t lane = frames_.heap_of(i);

@@ -1,5 +1,6 @@
 // The policy `deeprt`: frames into windows, windows into batches, batches onto executors.
 #include <algorithm>
+#include <utility>
 
 #include "policy/deeprt_policy.h"
 
@@ -103,14 +104,18 @@ Decision DeepRtPolicy::review(Instant now, bool timer_fired) {
 Decision DeepRtPolicy::decide(ExecutorId executor, Instant now) {
   Decision decision;
   Run run;
-  if (!queue_.empty()) {
-    if (queue_.top_key().has_not_begun && awaits_joint(now)) {
-      decision.wait_until = now;
-      return decision;
-    }
-    run = start_queued(decision);
-  } else if (options_.early != DeepRtOptions::EarlyBatching::kNever) {
-    run = start_early(decision, now);
+  skip_empty(executor, now);
+  const bool has_queued = !queue_.empty();
+  const bool begins = has_queued && queue_.top_key().has_not_begun;
+  if (begins && awaits_joint(now)) {
+    decision.wait_until = now;
+    return decision;
+  }
+  if (has_queued && (!begins || !is_booked(executor, now) || is_next_anyway(executor, now))) {
+    run = start_queued(decision, executor, now);
+  } else {
+    if (options_.early != DeepRtOptions::EarlyBatching::kNever) run = start_early(decision, executor, now);
+    if (has_queued) decision.wait_until = std::min(booked_until_[index(executor)], next_joint(now));
   }
   if (decision.kind != Decision::Kind::kStart) return decision;
   const JobEntry& first = books_->entry(decision.jobs[0]);
@@ -119,6 +124,7 @@ Decision DeepRtPolicy::decide(ExecutorId executor, Instant now) {
     decision.variant = run.shape.variant;
     category = books_->system().catalog.model(first.job.model).variants[run.shape.variant].stages.front();
   }
+  run.executor = index(executor);
   running_[index(executor)] = {category, run};
   return decision;
 }
@@ -150,7 +156,7 @@ bool DeepRtPolicy::awaits_joint(Instant now) {
 void DeepRtPolicy::renew_event(std::size_t lane) {
   const auto slot = static_cast<std::uint32_t>(lane);
   std::optional<LaneEvent> next;
-  if (!frames_.empty(lane)) next = LaneEvent{*windows_[lane].joint(), true, slot};
+  if (!frames_.empty(lane) || places_[lane] > 0) next = LaneEvent{*windows_[lane].joint(), true, slot};
   if (!frames_.empty(backlog(lane)) && (!next || next_entry_[lane] <= next->at)) {
     next = LaneEvent{next_entry_[lane], false, slot};
   }
@@ -166,7 +172,7 @@ void DeepRtPolicy::renew_event(std::size_t lane) {
 void DeepRtPolicy::catch_up(std::size_t lane, Instant now, bool inclusive) {
   BatchWindows& windows = windows_[lane];
   for (;;) {
-    if (frames_.empty(lane) && frames_.empty(backlog(lane))) {
+    if (frames_.empty(lane) && frames_.empty(backlog(lane)) && places_[lane] == 0) {
       windows.skip_to(now);
       if (inclusive && windows.joint() == now) windows.close();
       break;
@@ -187,11 +193,24 @@ void DeepRtPolicy::catch_up(std::size_t lane, Instant now, bool inclusive) {
   renew_event(lane);
 }
 
+// Frames that were taken early came first, so their places are the first ones.
 void DeepRtPolicy::close_window(std::size_t lane) {
-  form_batches(windows_[lane], static_cast<std::uint32_t>(lane), frames_.size(lane), cap_of(lane), sequence_,
+  std::uint32_t places = places_[lane];
+  places_[lane] = 0;
+  const std::size_t count = frames_.size(lane) + places;
+  form_batches(windows_[lane], static_cast<std::uint32_t>(lane), count, cap_of(lane), sequence_,
                [&](const WindowBatchKey& key, std::size_t size) {
+                 const auto kept = static_cast<std::uint32_t>(std::min<std::size_t>(places, size));
+                 places -= kept;
+                 const bool is_empty = kept == size;
+                 if (is_empty && empty_count_ == windows_.size()) {  // no room: that time is not booked
+                   place_count_ -= kept;
+                   return;
+                 }
+                 empty_count_ += is_empty ? 1 : 0;
                  const std::uint32_t batch = open_batch(key);
-                 for (std::size_t i = 0; i < size; ++i) link(frames_.pop(lane), batch);
+                 batches_[batch].places = kept;
+                 for (std::size_t i = kept; i < size; ++i) link(frames_.pop(lane), batch);
                });
   windows_[lane].close();
 }
@@ -200,7 +219,7 @@ std::uint32_t DeepRtPolicy::open_batch(const WindowBatchKey& key) {
   LAXITY_CHECK(!free_batches_.empty());
   const std::uint32_t batch = free_batches_.back();
   free_batches_.pop_back();
-  batches_[batch] = {kNoIndex, kNoIndex, 0, key, {}};
+  batches_[batch] = {kNoIndex, kNoIndex, 0, key, {}, 0};
   queue_.push(batch, key);
   return batch;
 }
@@ -221,6 +240,7 @@ void DeepRtPolicy::unlink(JobIndex job) {
   (member.previous == kNoIndex ? batch.first : members_[member.previous].next) = member.next;
   (member.next == kNoIndex ? batch.last : members_[member.next].previous) = member.previous;
   if (--batch.size == 0) {
+    place_count_ -= batch.places;
     queue_.erase(member.batch);
     free_batches_.push_back(member.batch);
     if (returning_ == member.batch) returning_ = kNoIndex;
@@ -245,11 +265,17 @@ void DeepRtPolicy::begin(Decision& decision, JobIndex job, const WindowBatchKey&
   decision.jobs.push_back(job);
 }
 
-DeepRtPolicy::Run DeepRtPolicy::start_queued(Decision& decision) {
+DeepRtPolicy::Run DeepRtPolicy::start_queued(Decision& decision, ExecutorId executor, Instant now) {
   decision.kind = Decision::Kind::kStart;
   const std::uint32_t batch = queue_.top();
   const WindowBatchKey key = batches_[batch].key;
   const Run run = batches_[batch].run;
+  if (key.has_not_begun) {
+    book(executor, batch, now);
+  } else {
+    // One executor goes on with what another has begun: they change roles.
+    std::swap(booked_until_[run.executor], booked_until_[index(executor)]);
+  }
   // Less than the batch only if a new table has a lower cap than the one it was formed with.
   const CategoryId category = books_->next_category(books_->entry(batches_[batch].first));
   const std::size_t size =
@@ -266,8 +292,68 @@ Instant DeepRtPolicy::batch_deadline(std::size_t lane, Instant now) const {
   return windows_[lane].joint() ? windows_[lane].batch_deadline() : now + 2 * options_.best_effort_window;
 }
 
+// The executor is booked for as long as the batch would take with the frames that were taken early, from when
+// it would have begun. One that has all its frames and begins when it was to needs no booking: it ends when
+// it ends.
+void DeepRtPolicy::book(ExecutorId executor, std::uint32_t batch, Instant now) {
+  WindowBatch& booked = batches_[batch];
+  Instant& until = booked_until_[index(executor)];
+  if (booked.places == 0 && until <= now) return;
+  const std::uint32_t size = static_cast<std::uint32_t>(booked.size) + booked.places;
+  until = std::max(now, until) + times_.split(row_of(booked.key.lane), size);
+  place_count_ -= booked.places;
+  booked.places = 0;
+}
+
+// Batches whose turn it is and all of whose frames have been taken early: only their time is left to book.
+void DeepRtPolicy::skip_empty(ExecutorId executor, Instant now) {
+  while (!queue_.empty() && batches_[queue_.top()].size == 0) {
+    if (awaits_joint(now)) return;
+    if (is_booked(executor, now) && !is_next_anyway(executor, now)) return;
+    const std::uint32_t batch = queue_.top();
+    book(executor, batch, now);
+    queue_.erase(batch);
+    free_batches_.push_back(batch);
+    --empty_count_;
+  }
+}
+
+// What is first in the queue now is also first when the booked time is over, and nobody else would take it
+// before.
+bool DeepRtPolicy::is_next_anyway(ExecutorId executor, Instant now) {
+  const Instant until = booked_until_[index(executor)];
+  if (is_testing_ || next_joint(now) <= until) return false;  // who is being tested may bring a joint
+  for (std::size_t e = 0; e < books_->executors().size(); ++e) {
+    const bool is_there = books_->system().executors[e].runs_batches && !books_->executors()[e].is_lost;
+    if (is_there && e != index(executor) && free_at(e, now) < until) return false;
+  }
+  return true;
+}
+
+// By when the executor has to be back for what was tested.
+Instant DeepRtPolicy::early_limit(ExecutorId executor, Instant now) {
+  const Instant until = booked_until_[index(executor)];
+  return queue_.empty() ? std::max(until, next_joint(now)) : until;
+}
+
+// When the executor is done with what it runs, or is booked for.
+Instant DeepRtPolicy::free_at(std::size_t executor, Instant now) const {
+  const ExecutorEntry& entry = books_->executors()[executor];
+  Instant free = std::max(now, booked_until_[executor]);
+  if (!entry.batch && !entry.segment) return free;
+  Instant done = std::max(now, entry.planned_finish);
+  if (entry.batch) {
+    const Running& running = running_[executor];
+    done = done + time_between(running.category, stage_of(running.category) + 1,
+                               running.run.shape.stage_count, running.run.size);
+  }
+  return std::max(free, done);
+}
+
 // Frames of the window, and of those that wait outside.
-DeepRtPolicy::Run DeepRtPolicy::start_early(Decision& decision, Instant now) {
+DeepRtPolicy::Run DeepRtPolicy::start_early(Decision& decision, ExecutorId executor, Instant now) {
+  const bool is_gated = options_.early == DeepRtOptions::EarlyBatching::kGated;
+  if (is_gated && is_testing_) return {};  // who is being tested may bring a joint
   std::optional<std::size_t> chosen;
   for (std::size_t lane = 0; lane < windows_.size(); ++lane) {
     if (frames_.empty(lane) && frames_.empty(backlog(lane))) continue;
@@ -277,7 +363,12 @@ DeepRtPolicy::Run DeepRtPolicy::start_early(Decision& decision, Instant now) {
   const std::size_t lane = *chosen;
   const std::size_t size = std::min(cap_of(lane), frames_.size(lane) + frames_.size(backlog(lane)));
   const Duration time = times_(row_of(lane), static_cast<std::uint32_t>(size));
-  if (options_.early == DeepRtOptions::EarlyBatching::kGated && now + time > next_joint(now)) return {};
+  if (is_gated && now + time > early_limit(executor, now)) return {};
+  if (keeps_places(lane)) {
+    if (place_count_ + size > books_->capacity()) return {};
+    places_[lane] += static_cast<std::uint32_t>(size);
+    place_count_ += size;
+  }
   decision.kind = Decision::Kind::kStart;
   const WindowBatchKey key{true, batch_deadline(lane, now), now, static_cast<std::uint32_t>(lane),
                            ++sequence_};
@@ -293,7 +384,7 @@ Instant DeepRtPolicy::next_joint(Instant now) {
   Instant next = Instant::latest();
   for (std::size_t lane = 0; lane < windows_.size(); ++lane) {
     if (class_of(lane) == Class::kBestEffort) continue;
-    catch_up(lane, now, false);
+    catch_up(lane, now, fired_at_ == now);
     if (windows_[lane].joint()) next = std::min(next, *windows_[lane].joint());
   }
   return next;

@@ -12,8 +12,12 @@
 //     chosen: the order is then one of deadlines alone.
 //   - Early batching (the paper's line 8: an idle executor takes an open window's frames before the joint)
 //     can block a batch that a joint releases meanwhile. By default it is gated: only if the early batch is
-//     done by the next joint of any category with a deadline. Even then the batch at its joint is smaller
-//     than the imitator thought, which can change the order. `early_batching = 2` is as published, 0 never.
+//     done by the next joint of any category with a deadline. That is not enough: the batch at its own joint
+//     is then smaller than the imitator thought, ends early, and what starts next may block what comes. So
+//     frames of streams that are taken early keep their places: the batch at the joint counts as full, and
+//     its executor is booked for that long. A batch starts before the booked time is over only if no joint
+//     lies between: then it would have been next anyway. Batches thus start no later than in the test, and in
+//     its order. `early_batching = 2` is as published, 0 never.
 //   - Staged models: frames of stage 0 form the batch; it then visits its other stages back to back, before
 //     any batch that has not begun, and keeps its window deadline.
 //   - Three classes share no batches: frames of admitted streams, other frames with a deadline, and frames
@@ -60,9 +64,10 @@ struct DeepRtOptions {
   std::size_t best_effort_batch_size_max = 1;
 };
 
-/// One decision: O(b log n), plus O(c) when an early batch is considered or a joint is at hand: batch b, n
-/// waiting jobs, c categories. A joint costs O(n log n) in the frames that it batches. A snapshot for the
-/// admission test copies the windows and is O(c + streams + queue_length_max).
+/// One decision: O(b log n), plus O(c + e) when an early batch is considered, a joint is at hand or the
+/// executor is booked: batch b, n waiting jobs, c categories, e executors. A joint costs O(n log n) in the
+/// frames that it batches. A snapshot for the admission test copies the windows and is
+/// O(c + streams + queue_length_max).
 class DeepRtPolicy final : public Policy {
  public:
   explicit DeepRtPolicy(const DeepRtOptions& options) : options_(options) {}
@@ -128,6 +133,7 @@ class DeepRtPolicy final : public Policy {
   /// What a batch has run through, from its first stage on.
   struct Run {
     std::uint32_t lane = 0;
+    std::size_t executor = 0;
     DeepRtAdaptation::Shape shape;
     std::uint32_t size = 0;
     std::uint32_t encoded_count = 0;
@@ -138,7 +144,8 @@ class DeepRtPolicy final : public Policy {
     JobIndex last = kNoIndex;
     std::size_t size = 0;
     WindowBatchKey key;
-    Run run;  // once it has begun
+    Run run;                   // once it has begun
+    std::uint32_t places = 0;  // of frames that were taken early; the executor is booked for them too
   };
   /// What an executor runs.
   struct Running {
@@ -184,10 +191,22 @@ class DeepRtPolicy final : public Policy {
   void rejoin(JobIndex job);
   void begin(Decision& decision, JobIndex job, const WindowBatchKey& key);
   Run run_of(const Decision& decision, std::uint32_t lane) const;
-  Run start_queued(Decision& decision);
-  Run start_early(Decision& decision, Instant now);
+  Run start_queued(Decision& decision, ExecutorId executor, Instant now);
+  Run start_early(Decision& decision, ExecutorId executor, Instant now);
   Instant batch_deadline(std::size_t lane, Instant now) const;
   Instant next_joint(Instant now);
+
+  // Early batches leave the tested order as it is.
+  bool keeps_places(std::size_t lane) const {
+    return class_of(lane) == Class::kStream && options_.early == DeepRtOptions::EarlyBatching::kGated &&
+           options_.admission != DeepRtOptions::Admission::kNone;
+  }
+  bool is_booked(ExecutorId executor, Instant now) const { return booked_until_[index(executor)] > now; }
+  void book(ExecutorId executor, std::uint32_t batch, Instant now);
+  void skip_empty(ExecutorId executor, Instant now);
+  bool is_next_anyway(ExecutorId executor, Instant now);
+  Instant early_limit(ExecutorId executor, Instant now);
+  Instant free_at(std::size_t executor, Instant now) const;
 
   // Streams.
   Stream* find(TaskId id) {
@@ -227,6 +246,10 @@ class DeepRtPolicy final : public Policy {
   std::vector<std::uint32_t> free_batches_;
   std::vector<Member> members_;         // per job slot
   std::vector<Running> running_;        // per executor
+  std::vector<Instant> booked_until_;   // per executor: when it would be free, had nothing been taken early
+  std::vector<std::uint32_t> places_;   // per lane: frames of the open window that were taken early
+  std::size_t place_count_ = 0;         // in windows and batches; at most as many as jobs
+  std::size_t empty_count_ = 0;         // batches all of whose frames were taken early; at most one a lane
   std::uint32_t returning_ = kNoIndex;  // the batch of the jobs that come back
   Run returning_run_;
   std::uint64_t sequence_ = 0;

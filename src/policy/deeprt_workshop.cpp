@@ -19,7 +19,7 @@ DeepRtWorkshop::DeepRtWorkshop(std::size_t lanes_max, std::size_t streams_max, s
       late_lanes_(lanes_max) {
   load.streams.reserve(streams_max + lanes_max + 1);
   load.waiting.reserve(batches_max);
-  load.frames.reserve(batches_max);
+  load.frames.reserve(2 * batches_max);  // those that wait, and places of those taken early
   leavers.reserve(lanes_max);
 }
 

@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 
@@ -62,6 +63,53 @@ SlowdownTable to_slowdown(const Profile& profile, const Catalog& catalog) {
     if (of && beside) table.set(*of, *beside, entry.factor);
   }
   return table;
+}
+
+Result<SystemModel> emulated_system(const Profile& profile, const std::string& device) {
+  struct Sketch {
+    Model model;
+    std::vector<std::uint32_t> stage_counts;  // by variant
+    std::uint32_t batch_size_max = 1;
+  };
+  std::vector<Sketch> sketches;
+  for (const ProfiledBatch& entry : profile.execution) {
+    auto sketch = std::find_if(sketches.begin(), sketches.end(),
+                               [&](const Sketch& one) { return one.model.name == entry.model; });
+    if (sketch == sketches.end()) {
+      sketch = sketches.insert(sketch, Sketch{});
+      sketch->model.name = entry.model;
+    }
+    auto& variants = sketch->model.variants;
+    const auto variant = std::find_if(variants.begin(), variants.end(),
+                                      [&](const Variant& one) { return one.name == entry.variant; });
+    const auto place = static_cast<std::size_t>(variant - variants.begin());
+    if (variant == variants.end()) {
+      variants.push_back({entry.variant, {}});
+      sketch->stage_counts.push_back(0);
+    }
+    std::uint32_t& count = sketch->stage_counts[place];
+    if (entry.stage > count) {
+      return invalid_argument("the profile holds stage " + std::to_string(entry.stage) + " of " +
+                              entry.model + "/" + entry.variant + ": expected stage " +
+                              std::to_string(count) + " before it");
+    }
+    count = std::max(count, entry.stage + 1);
+    sketch->batch_size_max = std::max(sketch->batch_size_max, entry.batch_size);
+  }
+  if (sketches.empty()) return invalid_argument("expected execution times of some network, found none");
+  SystemModel system;
+  for (Sketch& sketch : sketches) {
+    for (const ProfiledSegment& segment : profile.segments) {
+      const bool is_decoding = segment.kind == SegmentKind::kPreprocess;
+      if (is_decoding && segment.model == sketch.model.name) sketch.model.has_preprocess = true;
+    }
+    system.catalog.add_model(std::move(sketch.model), sketch.stage_counts, sketch.batch_size_max);
+  }
+  auto table = to_table(profile, system.catalog);
+  if (!table) return table.error();
+  system.table = std::move(*table);
+  system.executors.push_back({device, ExecutorKind::kEmulated, true, true});
+  return system;
 }
 
 std::string default_profile_path(const MachineInfo& machine, const std::vector<std::string>& graph_files) {

@@ -9,6 +9,7 @@
 #include "core/catalog.h"
 #include "core/latency_table.h"
 #include "core/slowdown_table.h"
+#include "core/system_model.h"
 #include "trace/results.h"
 
 namespace laxity {
@@ -50,6 +51,11 @@ Status check_machine(const Profile& profile, const MachineInfo& machine);
 /// Errors: kFailedPrecondition: a category of the catalog has no entry: the profile is of other networks.
 Result<LatencyTable> to_table(const Profile& profile, const Catalog& catalog);
 SlowdownTable to_slowdown(const Profile& profile, const Catalog& catalog);
+
+/// The networks that the profile names, on one emulated device that runs one batch at a time: no files and no
+/// tensors, for planning and simulation. Models and variants in order of appearance; the first stage is the
+/// mandatory one. Errors: kInvalidArgument: it names no network, or a stage whose predecessor is missing.
+Result<SystemModel> emulated_system(const Profile& profile, const std::string& device);
 
 /// Where this machine's profile of these networks is kept: "$XDG_CACHE_HOME/laxity/profile-<hash>.json" (or
 /// ~/.cache). The hash covers machine, engine and the networks' names, sizes and times of change.

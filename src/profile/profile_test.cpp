@@ -44,6 +44,35 @@ TEST(ProfileFile, ReadsWhatItWrote) {
   EXPECT_EQ(read->slowdown[0].factor, 1'300'000u);
 }
 
+TEST(EmulatedSystem, HasTheNetworksThatTheProfileNames) {
+  Profile profile = small_profile();
+  profile.execution.push_back({"n", "small", 0, {3, 8, 8}, 1, {10us, 12us, 15us, 20us, 1}});
+  profile.execution.push_back({"n", "large", 0, {3, 8, 8}, 1, {20us, 22us, 25us, 30us, 1}});
+  profile.execution.push_back({"n", "large", 1, {3, 8, 8}, 1, {30us, 32us, 35us, 40us, 1}});
+  const auto system = emulated_system(profile, "device");
+  ASSERT_TRUE(system) << system.error().message;
+  ASSERT_EQ(system->catalog.models.size(), 2u);
+  EXPECT_TRUE(system->catalog.models[0].has_preprocess);
+  EXPECT_EQ(system->catalog.models[1].variants.size(), 2u);
+  EXPECT_EQ(system->catalog.stage_count(ModelId{1}, 1), 2u);
+  const CategoryId m = *system->catalog.find_category("m/full/0");
+  EXPECT_EQ(system->batch_size_max(m), 4u);
+  EXPECT_EQ(system->table.overheads.dispatch, 3us);
+  EXPECT_EQ(system->table.segment(ModelId{0}, SegmentKind::kPreprocess).p99, 60us);
+  EXPECT_EQ(system->executors.size(), 1u);
+}
+
+TEST(EmulatedSystem, RefusesGapsAndNothing) {
+  Profile profile = small_profile();
+  profile.execution.push_back({"n", "full", 1, {3, 8, 8}, 1, {10us, 12us, 15us, 20us, 1}});
+  const auto gap = emulated_system(profile, "device");
+  ASSERT_FALSE(gap);
+  EXPECT_EQ(gap.error().code, ErrorCode::kInvalidArgument);
+  EXPECT_NE(gap.error().message.find("expected stage 0"), std::string::npos) << gap.error().message;
+  profile.execution.clear();
+  EXPECT_FALSE(emulated_system(profile, "device"));
+}
+
 TEST(ProfileFile, WritesIntoFoldersThatAreMissing) {
   const std::filesystem::path folder =
       std::filesystem::path(testing::TempDir()) / "laxity-profile-test" / "a" / "b";

@@ -123,7 +123,7 @@ TEST(Concurrency, NetworksOnOneDeviceShareItBySlowdownAndOneOfEachRunsAtATime) {
     made.scenario.tasks.push_back(task);
   }
   made.scenario.duration = 2s;
-  SlowdownTable slowdown(SlowdownRule::kSum);
+  SlowdownTable slowdown;
   for (std::uint32_t a = 0; a < 3; ++a) {
     for (std::uint32_t b = 0; b < 3; ++b) {
       slowdown.set(static_cast<CategoryId>(a), static_cast<CategoryId>(b), 2 * kFactorOne);

@@ -42,6 +42,7 @@ TEST(Promises, EndlessStreamsMissNothingUnannounced) {
   const auto duration = Duration(std::chrono::seconds(from_environment("LAXITY_ENDLESS_SECONDS", 10)));
   std::uint64_t promised = 0, losses = 0, sets_with_loss = 0, frames = 0;
   double share_sum = 0, share_max = 0;  // of the bound that a response took: how tight it is
+  std::uint64_t over = 0;               // responses beyond their bound
   for (std::uint64_t seed = 1; seed <= sets; ++seed) {
     SwarmCase made = endless_case(seed, duration);
     made.options.audit = false;  // the other tests look at every event; this one looks far
@@ -65,19 +66,20 @@ TEST(Promises, EndlessStreamsMissNothingUnannounced) {
       const Duration response = *record.response_time - made.options.ingress - made.options.reply;
       const double share = static_cast<double>(response.count()) /
                            static_cast<double>(made.scenario.tasks[record.task].deadline->maximum.count());
-      EXPECT_LE(share, 1.0) << "seed " << seed;
+      over += share > 1.0;
       ++frames;
       share_sum += share;
       share_max = std::max(share_max, share);
     }
   }
   EXPECT_GT(promised, sets);
+  EXPECT_EQ(over, 0u);
   std::printf(
       "%llu endless streams in %llu sets, %llu promised frames: promises lost %llu times, in %llu sets; "
-      "a response took %.2f of its bound in the mean and %.4f at most\n",
+      "%llu responses over their bound, of which they took %.2f in the mean and %.4f at most\n",
       static_cast<unsigned long long>(promised), static_cast<unsigned long long>(sets),
       static_cast<unsigned long long>(frames), static_cast<unsigned long long>(losses),
-      static_cast<unsigned long long>(sets_with_loss),
+      static_cast<unsigned long long>(sets_with_loss), static_cast<unsigned long long>(over),
       frames > 0 ? share_sum / static_cast<double>(frames) : 0.0, share_max);
 }
 

@@ -349,7 +349,7 @@ void Parser::read_slowdown(const Words& words) {
     return complain("factor=: expected a number from 1 to 1000, found '" + std::string(*factor_text) + "'");
   }
   if (!of || !beside) return;
-  if (!scenario_.slowdown) scenario_.slowdown.emplace(SlowdownRule::kSum);
+  if (!scenario_.slowdown) scenario_.slowdown.emplace();
   const Catalog& catalog = scenario_.system.catalog;
   for (const CategoryId a : catalog.model(*of).variants[0].stages) {
     for (const CategoryId b : catalog.model(*beside).variants[0].stages) {

@@ -174,6 +174,7 @@ Json fields(const Summary& s, Duration duration, Json tasks_asked, Json tasks_ad
                          {"p999", or_null(s.response().percentile_ms(999))},
                          {"max", or_null(s.response().percentile_ms(kMaximum))}};
   json["lateness_ms"] = {{"p50", or_null(s.lateness().percentile_ms(500))},
+                         {"p99", or_null(s.lateness().percentile_ms(990))},
                          {"max", or_null(s.lateness().percentile_ms(kMaximum))}};
   json["batch_size_mean"] = or_null(s.batch_size_mean());
   json["depth_mean"] = or_null(s.depth_mean());

@@ -67,7 +67,7 @@ TEST(Results, WholeDocumentByHand) {
       R"("tasks_admitted":1,"promised":2,"kept":1,"miss_rate":0.5,"goodput_per_s":1.0,)"
       R"("accuracy_answered":0.5,"accuracy_all":0.25,)"
       R"("response_ms":{"p50":3.0,"p95":5.0,"p99":5.0,"p999":5.0,"max":5.0},)"
-      R"("lateness_ms":{"p50":0.4,"max":0.4},)"
+      R"("lateness_ms":{"p50":0.4,"p99":0.4,"max":0.4},)"
       R"("batch_size_mean":1.5,"depth_mean":1.0,)";
   EXPECT_EQ(to_json(document),
             R"({"schema":"laxity.result/1","command":"load",)"
