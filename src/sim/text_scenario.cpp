@@ -452,7 +452,10 @@ void Parser::read_stream(const Words& words) {
   const auto execution_time = arguments.duration("x", 1ns);
   const std::int64_t frames = arguments.integer("frames", 1, 10'000).value_or(1);
   const auto kind_text = arguments.value("kind");
+  const auto guarantee = arguments.value("guarantee");
   arguments.finish();
+  if (guarantee && *guarantee != name(Guarantee::kDemand))
+    return complain("guarantee=: expected demand, found '" + std::string(*guarantee) + "'");
   if (!model_name || !period || !deadline) return complain("expected model=, T= and D= in a stream");
   const auto model = find_model(*model_name);
   const auto kind = kind_text ? kind_of(*kind_text) : JobKind::kFirm;
@@ -473,6 +476,7 @@ void Parser::read_stream(const Words& words) {
   task.relative_deadline = *deadline;
   task.first_release = Instant::from_start(first);
   task.frame_count = static_cast<std::uint64_t>(frames);
+  if (guarantee) task.guarantee = Guarantee::kDemand;
   scenario_.task_names.emplace_back(words[1]);
   for (std::int64_t frame = 0; frame < frames; ++frame) {
     TextJob made;
@@ -703,13 +707,29 @@ class Script final : public World {
     const Job& job = scenario_.jobs[slots_[slot(id)].job].job;
     return scenario_.system.catalog.stage_count(job.model, job.variant);
   }
+  /// Of a refusal by the demand test: the t at which it failed, because of whom, and what would have passed.
+  std::string evidence(const AnswerTask& c, Instant now) const {
+    std::string words;
+    if (c.reason != Reason::kAdmissionDemand) return words;
+    if (c.failing_at) words += " t=" + text_of(*c.failing_at - now);
+    if (c.failing_task) words += " for=" + scenario_.task_names.at(index(*c.failing_task));
+    if (c.deadline_offer) words += " D=" + text_of(*c.deadline_offer);
+    if (c.period_offer) words += " T=" + text_of(*c.period_offer);
+    return words;
+  }
   void say(Instant now, std::string words) { decisions_.push_back({now, std::move(words), {}}); }
   static std::string on(ExecutorId executor) { return " on " + std::to_string(index(executor)); }
 
   void tell(Instant now, const AnswerTask& c) {
     const std::string& task = scenario_.task_names.at(index(c.task));
     is_refused_[index(c.task)] = !c.admitted;
-    say(now, c.admitted ? "admit " + task : "refuse " + task + " " + name(c.reason));
+    if (!c.admitted) {
+      say(now, "refuse " + task + " " + name(c.reason) + evidence(c, now));
+    } else if (c.reason != Reason::kNone) {
+      say(now, "lose " + task + " " + name(c.reason));
+    } else {
+      say(now, "admit " + task + (c.guarantee == Guarantee::kDemand ? " demand" : ""));
+    }
   }
   void tell(Instant now, const StartSegment& c) { say(now, "segment " + job_name(c.job) + on(c.executor)); }
   void tell(Instant now, const StartBatch& c) {

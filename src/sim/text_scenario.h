@@ -23,7 +23,7 @@
 //   job J r=T [C=T | model=M] [d=T | D=T] [kind=firm|soft|best-effort] [priority=N] [x=T] [confidence=P,…]
 //         [encoded] [engine-fails] [undecodable]
 //         C: a network of its own that takes C; d: absolute, D: relative deadline; x: what it really takes
-//   stream S model=M T=T D=T [J=T] [r=T] [frames=N] [kind=…] [asks=T] [lag=T] [x=T]
+//   stream S model=M T=T D=T [J=T] [r=T] [frames=N] [kind=…] [asks=T] [lag=T] [x=T] [guarantee=demand]
 //         asks for its contract at `asks`, or at r; frames S.0, S.1, … come at r + kT + lag, each takes x
 //   leave S at=T · cancel J at=T · lose EXECUTOR at=T · return EXECUTOR at=T · shutdown at=T
 #pragma once
