@@ -7,7 +7,7 @@
 namespace laxity {
 namespace {
 
-constexpr std::int64_t kStepBudget = 200'000;  // of demand_test: a verdict within about 100 ms
+constexpr std::int64_t kStepBudget = 200'000;    // of demand_test: a verdict within about 100 ms
 constexpr std::int64_t kBusyRoundsMax = 10'000;  // fixed-point rounds; each adds at least one job
 constexpr std::int64_t kWindowFramesMax = std::int64_t{1} << 22;  // of demand_test, over all groups
 constexpr std::int64_t kPartsPerUnit = 1'000'000'000;

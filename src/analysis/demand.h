@@ -9,7 +9,7 @@
 //     Dm(i)  = k * E^(n / k),  n = N(i W), k = min(i, n)           E^: least concave majorant of E, E^(0) = 0
 //     dbf(t) = Dm(floor((t - D') / W) + 1)  for t >= D'             (W > 0)
 //            = E(1) * sum over streams with D <= t of (floor((t - D + J) / T) + 1)      (W = 0)
-//     b(t)   = longest single batch among jobs of relative deadline > t, less one tick; at least `blocking_min`
+//     b(t)   = longest single batch among jobs of relative deadline > t, or `blocking_min`, less one tick
 //
 // Sufficient, not exact: "yes" means no frame of any stream can ever miss, whatever the phases, for arrivals
 // within jitter and executions within the table; "no" may be wrong. [demand bound for non-preemptive EDF:

@@ -220,8 +220,7 @@ TEST(DemandProperty, OneWorkspaceForManySets) {
     const DemandResult found = test.run(times, views(groups), Duration(3));
     EXPECT_EQ(found.verdict, expected.verdict);
     EXPECT_EQ(found.worst, expected.worst);
-    const DemandResult first =
-        test.run(times, views(groups), Duration(3), DemandTest::Extent::kFirstFailure);
+    const DemandResult first = test.run(times, views(groups), Duration(3), DemandTest::Extent::kFirstFailure);
     EXPECT_EQ(first.verdict, expected.verdict);
     EXPECT_EQ(first.at, expected.at);
     if (!found.at) continue;
@@ -233,7 +232,8 @@ TEST(DemandProperty, OneWorkspaceForManySets) {
     without.erase(without.begin() + static_cast<std::ptrdiff_t>(found.group));
     const auto demand_at = [&](const std::vector<DemandGroup>& set) {
       Duration last{};
-      for (const DemandStep& step : demand_curve(times, set, Duration(0), *found.at, 100000)) last = step.demand;
+      for (const DemandStep& step : demand_curve(times, set, Duration(0), *found.at, 100000))
+        last = step.demand;
       return last;
     };
     EXPECT_LT(demand_at(without), demand_at(groups)) << "seed " << seed;

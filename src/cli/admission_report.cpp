@@ -136,7 +136,8 @@ std::vector<ReportedGroup> reported_groups(const AdmissionCase& shown) {
   return list;
 }
 
-/// "cpu0: m, 2 streams in windows of 10 ms, each job due 10 ms after it; other work may keep a job waiting 2 ms"
+/// "cpu0: m, 2 streams in windows of 10 ms, each job due 10 ms after it; other work may keep a job waiting 2
+/// ms"
 std::string demand_lines(const AdmissionCase& shown) {
   std::string text;
   std::optional<std::uint32_t> last;
@@ -153,7 +154,8 @@ std::string demand_lines(const AdmissionCase& shown) {
       text += "; ";
     }
     last = group.executor;
-    text += group.model + ", " + std::to_string(group.streams) + (group.streams == 1 ? " stream" : " streams");
+    text +=
+        group.model + ", " + std::to_string(group.streams) + (group.streams == 1 ? " stream" : " streams");
     text += group.entry->window == Duration::zero()
                 ? ", each frame a job of its own"
                 : " in windows of " + printed(ms(group.entry->window)) + " ms, each job due " +
@@ -350,11 +352,11 @@ std::string demand_picture_of(const AdmissionCase& shown, std::uint32_t executor
   DemandPicture picture;
   picture.title = shown.scenario.name + ": demand of the " + std::to_string(set.living_count()) +
                   " streams that " + shown.system.executors[executor].name + " has promised";
-  picture.subtitle = "What jobs may ask for within t, by non-preemptive earliest deadline first. Other work may "
-                     "keep a job waiting " +
-                     printed(ms(view.allowance)) + " ms.";
-  for (const DemandStep& step :
-       demand_curve(*view.times, groups, Duration::zero(), until, kDemandStepsMax)) {
+  picture.subtitle =
+      "What jobs may ask for within t, by non-preemptive earliest deadline first. Other work may "
+      "keep a job waiting " +
+      printed(ms(view.allowance)) + " ms.";
+  for (const DemandStep& step : demand_curve(*view.times, groups, Duration::zero(), until, kDemandStepsMax)) {
     picture.steps.push_back({step.at, step.demand});
   }
   return draw_demand(picture);

@@ -32,10 +32,10 @@ std::optional<Instant> DemandDispatch::release_due(std::uint32_t executor, Insta
     const WaitingKey key = waiting_.top_key(executor);
     if (key.at > now || (key.at == now && key.is_joint && !is_over)) break;
     const JobIndex job = waiting_.pop(executor);
-    pending_.push(job,
-                  {key.deadline, key.group, key.is_joint ? std::optional(key.at) : std::nullopt, key.id,
-                   key.category},
-                  executor);
+    pending_.push(
+        job,
+        {key.deadline, key.group, key.is_joint ? std::optional(key.at) : std::nullopt, key.id, key.category},
+        executor);
     if (!first) first = key.at;
   }
   return first;

@@ -38,12 +38,12 @@ class DemandDispatch {
 
   /// `is_over`: every event of this instant that may bring a frame has been handled; a frame that comes
   /// nevertheless belongs to the next window.
-  void add(const Frame& frame, std::uint32_t executor, const DemandGroupEntry& group,
-           const BatchTimes& times, Instant now, bool is_over);
+  void add(const Frame& frame, std::uint32_t executor, const DemandGroupEntry& group, const BatchTimes& times,
+           Instant now, bool is_over);
   void erase(JobIndex job);
 
-  /// Releases what is due; at a joint only once the instant is over, for frames that come at a joint belong to
-  /// the window that it closes. Returns when the first of them was due; none: nothing was.
+  /// Releases what is due; at a joint only once the instant is over, for frames that come at a joint belong
+  /// to the window that it closes. Returns when the first of them was due; none: nothing was.
   std::optional<Instant> release_due(std::uint32_t executor, Instant now, bool is_over);
   bool has_pending(std::uint32_t executor) const { return !pending_.empty(executor); }
   /// When the next frame that waits is released.
@@ -73,9 +73,7 @@ class DemandDispatch {
     std::uint32_t group = 0;
     CategoryIndex category = 0;
     Instant deadline;
-    bool operator<(const WaitingKey& other) const {
-      return at != other.at ? at < other.at : id < other.id;
-    }
+    bool operator<(const WaitingKey& other) const { return at != other.at ? at < other.at : id < other.id; }
   };
   struct PendingKey {
     Instant deadline;

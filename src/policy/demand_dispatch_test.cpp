@@ -80,10 +80,10 @@ TEST(DemandDispatch, AJobOfMoreFramesThanABatchTakesIsSeveralBatches) {
 
 TEST(DemandDispatch, EarliestDeadlineFirst) {
   Fixture f;
-  f.add(0, 0, 5ms, 30ms);    // joint 13, due 21
-  f.add(1, 1, 13ms, 20ms);   // due 20
-  f.add(2, 1, 13ms, 21ms);   // due 21, as the job of the group before
-  f.add(3, 1, 14ms, 15ms);   // not released at 13
+  f.add(0, 0, 5ms, 30ms);   // joint 13, due 21
+  f.add(1, 1, 13ms, 20ms);  // due 20
+  f.add(2, 1, 13ms, 21ms);  // due 21, as the job of the group before
+  f.add(3, 1, 14ms, 15ms);  // not released at 13
   f.dispatch.release_due(0, at(13ms), true);
   EXPECT_EQ(f.take(), (Fixture::Batch{1}));
   EXPECT_EQ(f.take(), (Fixture::Batch{0}));

@@ -29,8 +29,9 @@ struct DemandExecutor {
   Instant first_release;
   bool has_started = false;  ///< A job of it has been started,
   Instant first_start;       ///< then.
-  bool is_disturbed = false;  ///< A time was longer than the table's: the test says nothing of the rest of it.
-  bool has_loss = false;      ///< Some stream was told that its promise is lost.
+  bool is_disturbed =
+      false;              ///< A time was longer than the table's: the test says nothing of the rest of it.
+  bool has_loss = false;  ///< Some stream was told that its promise is lost.
 
   explicit DemandExecutor(std::size_t streams_max) : set(streams_max) {}
 };

@@ -43,8 +43,8 @@ struct DemandGroupEntry {
 struct DemandMember {
   std::uint32_t stream = 0;  ///< Slot (Books::stream_slot).
   std::uint32_t group = 0;
-  DemandStream contract;   ///< As the test counts it.
-  bool has_left = false;   ///< Its jobs may still have kept others waiting.
+  DemandStream contract;    ///< As the test counts it.
+  bool has_left = false;    ///< Its jobs may still have kept others waiting.
   std::uint64_t order = 0;  ///< Of joining: the latest loses its promise first.
 };
 
@@ -69,7 +69,8 @@ class DemandSet {
 
   /// Deadlines of jobs as the test counts them, from those that jobs are given.
   void shorten_job_deadlines(Duration by) {
-    for (DemandGroupEntry& group : groups_) group.job_deadline = std::max(group.job_deadline - by, Duration(1));
+    for (DemandGroupEntry& group : groups_)
+      group.job_deadline = std::max(group.job_deadline - by, Duration(1));
   }
 
   /// Precondition: the group is closed.

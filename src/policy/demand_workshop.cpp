@@ -13,6 +13,7 @@ DemandWorkshop::DemandWorkshop(std::size_t streams_max)
     : test_([] {
         DemandTest::Bounds bounds;
         bounds.groups_max = kDemandGroupsMax + 1;
+        bounds.work_max = 300'000;  // a test within a few milliseconds
         return bounds;
       }()) {
   const std::size_t members_max = 2 * streams_max + kDepartedMax + 1 + kCopiesMax;
@@ -125,8 +126,7 @@ bool DemandWorkshop::admits(const BatchTimes& times, const DemandSet& set, const
   lost_.clear();
   each_choice(set, candidate, [&](const DemandChoice& choice) {
     lay_out(set, &candidate, &choice);
-    found = static_cast<bool>(
-        test_.run(times, groups_, Duration::zero(), DemandTest::Extent::kFirstFailure));
+    found = static_cast<bool>(test_.run(times, groups_, Duration::zero(), DemandTest::Extent::kFirstFailure));
     return found;
   });
   return found;

@@ -42,10 +42,10 @@ class DemandWorkshop {
   explicit DemandWorkshop(std::size_t streams_max);
 
   /// The choice, among those that pass, to which most further streams of the same contract could be added
-  /// (1, 2, 4, … kCopiesMax are tried: cameras come in numbers); of equals the one with the most room. A choice
-  /// is a group there is whose jobs are soon enough, or one of its own with a window of kWindowPercent. None:
-  /// no choice passes; `evidence` says of the nearest miss why. At most 7 tests for each group of the category,
-  /// and 42. Does not allocate.
+  /// (1, 2, 4, … kCopiesMax are tried: cameras come in numbers); of equals the one with the most room. A
+  /// choice is a group there is whose jobs are soon enough, or one of its own with a window of
+  /// kWindowPercent. None: no choice passes; `evidence` says of the nearest miss why. At most 7 tests for
+  /// each group of the category, and 42. Does not allocate.
   std::optional<DemandChoice> admit(const BatchTimes& times, const DemandSet& set,
                                     const DemandCandidate& candidate);
   /// Only whether some choice passes.
@@ -68,8 +68,8 @@ class DemandWorkshop {
   void each_choice(const DemandSet& set, const DemandCandidate& candidate, Tried tried);
 
   DemandTest test_;
-  std::vector<DemandStream> streams_;      // of the groups, one group behind the other
-  std::vector<std::uint32_t> slots_;       // whose they are
+  std::vector<DemandStream> streams_;  // of the groups, one group behind the other
+  std::vector<std::uint32_t> slots_;   // whose they are
   std::vector<DemandGroupView> groups_;
   std::vector<std::size_t> group_firsts_;  // where each group begins in streams_
   std::vector<std::uint32_t> lost_;

@@ -88,22 +88,23 @@ std::optional<Instant> LaxityPolicy::free_at(std::uint32_t executor, Instant now
 }
 
 BuiltinPolicy laxity_policy() {
-  return {{"laxity",
-           "streams are promised by a plan that serves every frame at its latest arrival and at table times; "
-           "the plan's order is followed, all else runs in its gaps. Holds for arrivals within jitter and "
-           "executions within the table; for endless streams up to a time that moves on. Streams that ask for "
-           "the guarantee demand are proved for ever and for any phase by the demand test",
-           "ours: docs/analysis/plans.md, docs/analysis/demand.md",
-           "O(b log n + c): batch b, n waiting, c categories; plans are made beside the scheduler", kOptions},
-          [](const PolicyOptions& options) -> std::unique_ptr<Policy> {
-            const auto time = [&](std::string_view name) {
-              return Duration(std::chrono::microseconds(option(options, name)));
-            };
-            return std::make_unique<LaxityPolicy>(LaxityOptions{
-                time("horizon_us"), time("lookahead_us"), time("extension_period_us"),
-                option(options, "margin_ppm"), static_cast<std::uint64_t>(option(options, "search_nodes")),
-                time("answer_guard_us"), option(options, "best_effort_percent")});
-          }};
+  return {
+      {"laxity",
+       "streams are promised by a plan that serves every frame at its latest arrival and at table times; "
+       "the plan's order is followed, all else runs in its gaps. Holds for arrivals within jitter and "
+       "executions within the table; for endless streams up to a time that moves on. Streams that ask for "
+       "the guarantee demand are proved for ever and for any phase by the demand test",
+       "ours: docs/analysis/plans.md, docs/analysis/demand.md",
+       "O(b log n + c): batch b, n waiting, c categories; plans are made beside the scheduler", kOptions},
+      [](const PolicyOptions& options) -> std::unique_ptr<Policy> {
+        const auto time = [&](std::string_view name) {
+          return Duration(std::chrono::microseconds(option(options, name)));
+        };
+        return std::make_unique<LaxityPolicy>(LaxityOptions{
+            time("horizon_us"), time("lookahead_us"), time("extension_period_us"),
+            option(options, "margin_ppm"), static_cast<std::uint64_t>(option(options, "search_nodes")),
+            time("answer_guard_us"), option(options, "best_effort_percent")});
+      }};
 }
 
 }  // namespace laxity

@@ -19,8 +19,8 @@ bool runs_unbatched(const DemandSet& set) {
 
 }  // namespace
 
-// A contract as the test counts it. Frames as much later as plans bear; of a stream whose clock may be followed
-// the shortest period that it may get; and a deadline that also bears the job being seen late.
+// A contract as the test counts it. Frames as much later as plans bear; of a stream whose clock may be
+// followed the shortest period that it may get; and a deadline that also bears the job being seen late.
 DemandStream LaxityPolicy::counted(const Task& task) const {
   const Duration elsewhere = preprocess_elsewhere(task.model);
   const Duration period =
@@ -55,8 +55,8 @@ bool LaxityPolicy::demand_frame(StreamPlan& stream, JobIndex job, Instant now) {
   place = {number, job};
   dispatch_.add({job, entry.job.id, stream.demand_group, std::max(now, release),
                  *entry.job.absolute_deadline - reply() - kBeforeDue},
-                stream.executor, executors_[stream.executor].demand.set.group(stream.demand_group), times_, now,
-                fired_at_ == now);
+                stream.executor, executors_[stream.executor].demand.set.group(stream.demand_group), times_,
+                now, fired_at_ == now);
   return true;
 }
 
@@ -95,7 +95,7 @@ Decision LaxityPolicy::decide_demand(std::uint32_t executor, Instant now) {
   d.runs_job = false;
   release_demand(executor, now);
   if (start_demand_job(executor, now, decision)) return decision;
-  interval_ended(executor, now);
+  interval_ended(executor);
   // The first job that can come now comes at `earliest`, and bears to wait B.
   const Instant earliest = d.set.empty() ? Instant::latest() : earliest_release(executor, now);
   Instant until = earliest == Instant::latest() ? earliest : earliest + d.allowance;
@@ -144,7 +144,7 @@ bool LaxityPolicy::start_demand_job(std::uint32_t executor, Instant now, Decisio
 
 // Nothing released is unfinished, so a busy interval that begins later owes nothing to what was before: who
 // left counts no more, and what was lost is promised again.
-void LaxityPolicy::interval_ended(std::uint32_t executor, Instant) {
+void LaxityPolicy::interval_ended(std::uint32_t executor) {
   DemandExecutor& d = executors_[executor].demand;
   d.runs_job = d.has_started = d.is_disturbed = false;
   if (d.set.departed_count() > 0) {

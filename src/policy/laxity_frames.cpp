@@ -131,7 +131,7 @@ void LaxityPolicy::abandon(std::uint32_t executor, Instant now) {
     announce_loss(stream, Reason::kExecutorLost);
     ask(stream);
   }
-  if (executors_[executor].rests_on_demand()) interval_ended(executor, now);
+  if (executors_[executor].rests_on_demand()) interval_ended(executor);
 }
 
 }  // namespace laxity

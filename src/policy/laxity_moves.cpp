@@ -29,7 +29,8 @@ Decision LaxityPolicy::review(Instant now, bool timer_fired) {
   std::optional<Instant> wake_up;
   for (std::uint32_t e = 0; e < executors_.size(); ++e) {
     const ExecutorPlan& plan = executors_[e];
-    if (const auto hopeless = dispatch_.hopeless_after(e); hopeless && (!wake_up || *hopeless + 1ns < *wake_up))
+    if (const auto hopeless = dispatch_.hopeless_after(e);
+        hopeless && (!wake_up || *hopeless + 1ns < *wake_up))
       wake_up = *hopeless + 1ns;
     if (plan.stream_count == 0) continue;
     Instant at = plan.retry_at;

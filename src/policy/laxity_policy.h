@@ -6,10 +6,10 @@
 // What is gained when frames come early and batches end early is spent on work that was promised nothing, as
 // long as it ends by the latest start L_1 of the next planned batch: one comparison decides that.
 //
-// An executor rests on plans or on the demand test, as the first stream it promises decides, until the last has
-// left: the two have different dispatchers (docs/decisions/0007-demand.md). Where it rests on the demand test,
-// frames wait for the joints of their window and then run by non-preemptive earliest deadline first; other
-// work may start when no promised job is pending and keeps none waiting longer than the proof bears.
+// An executor rests on plans or on the demand test, as the first stream it promises decides, until the last
+// has left: the two have different dispatchers (docs/decisions/0007-demand.md). Where it rests on the demand
+// test, frames wait for the joints of their window and then run by non-preemptive earliest deadline first;
+// other work may start when no promised job is pending and keeps none waiting longer than the proof bears.
 //
 // What a plan counts. E(n) is the table's p99 for the mandatory stages of a batch of n back to back, decoding
 // included, plus one wake-up of a sleeping executor. Deeper stages are run in the gaps, and a frame is
@@ -46,7 +46,8 @@
 namespace laxity {
 
 inline constexpr std::size_t kPendingMax = 64;  // admissions that may wait
-inline constexpr Duration kHeldMax = 1s;  // an admission that waits longer for a busy interval to end is refused
+inline constexpr Duration kHeldMax =
+    1s;  // an admission that waits longer for a busy interval to end is refused
 
 struct LaxityOptions {
   Duration horizon;           // how far an admission of an endless stream is planned
@@ -58,8 +59,8 @@ struct LaxityOptions {
   std::int64_t best_effort_percent;  // of the gaps, while optional stages wait too
 };
 
-/// One decision: O(b log n + c + kLookAhead + groups): batch b, n waiting jobs, c categories. An arrival finds
-/// its frame in O(batches planned), near the head as a rule. A request for a plan copies the plans.
+/// One decision: O(b log n + c + kLookAhead + groups): batch b, n waiting jobs, c categories. An arrival
+/// finds its frame in O(batches planned), near the head as a rule. A request for a plan copies the plans.
 class LaxityPolicy final : public Policy {
  public:
   explicit LaxityPolicy(const LaxityOptions& options) : options_(options) {}
@@ -101,8 +102,8 @@ class LaxityPolicy final : public Policy {
     FixedVector<JobIndex, kBatchSizeMax> group;  // its members that wait for its next stage
     bool wants_plan = false;                     // the plan was broken, or fits no more
     Instant retry_at;
-    std::size_t stream_count = 0;                // promised by the plan
-    DemandExecutor demand;                       // or by the demand test, never both
+    std::size_t stream_count = 0;  // promised by the plan
+    DemandExecutor demand;         // or by the demand test, never both
     ExecutorPlan(std::size_t frames_max, std::size_t streams_max) : plan(frames_max), demand(streams_max) {}
     bool rests_on_demand() const { return !demand.set.empty(); }
   };
@@ -181,7 +182,7 @@ class LaxityPolicy final : public Policy {
   void release_demand(std::uint32_t executor, Instant now);
   Instant earliest_release(std::uint32_t executor, Instant now) const;
   bool is_clear(std::uint32_t executor) const;
-  void interval_ended(std::uint32_t executor, Instant now);
+  void interval_ended(std::uint32_t executor);
   void watch_demand(std::uint32_t executor, Instant now);
   void give_up(JobIndex job, Instant now);
   void lose(std::uint32_t executor, const FrameName& frame);
@@ -236,7 +237,7 @@ class LaxityPolicy final : public Policy {
   int tries_ = 0;
   std::optional<TaskId> candidate_;
   std::optional<HeldJoin> held_;
-  Instant asked_at_;         // when the snapshot was taken
+  Instant asked_at_;  // when the snapshot was taken
   std::uint64_t join_count_ = 0;
   std::optional<Instant> fired_at_;
   std::optional<PlanWorkshop> work_;

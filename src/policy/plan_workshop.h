@@ -31,7 +31,7 @@ class PlanWorkshop {
     bool is_usable = false;
     bool rests_on_demand = false;  ///< Something is promised, by the demand test.
     bool is_free = false;          ///< Nothing is promised.
-    Instant free_at;  ///< When it can start something, at the latest.
+    Instant free_at;               ///< When it can start something, at the latest.
     Plan plan;
     std::vector<PlannedStream> streams;  ///< `next`: first frame that is not in `plan`.
     std::int64_t utilisation_ppm = 0;    ///< Σ E(1) / T of its streams.
@@ -55,9 +55,8 @@ class PlanWorkshop {
   bool wants_offers = true;
   std::vector<Snapshot> snapshots;  ///< By executor.
 
-  /// Bounded by `node_budget` nodes of search for each executor tried (or one demand test a group and window),
-  /// and 24 tests for counter-offers. Does
-  /// not allocate. Returns a hash of what was found.
+  /// Bounded by `node_budget` nodes of search for each executor tried (or one demand test a group and
+  /// window), and 24 tests for counter-offers. Does not allocate. Returns a hash of what was found.
   std::uint64_t compute(std::uint64_t node_budget);
 
   // The answer.

@@ -59,7 +59,7 @@ struct PlanView {
 
 /// What an executor has promised by the demand test, read only. Belongs to the policy, and changes with it.
 struct DemandView {
-  const DemandSet* set = nullptr;     ///< Names streams by their slot. Job deadlines are those jobs are given.
+  const DemandSet* set = nullptr;  ///< Names streams by their slot. Job deadlines are those jobs are given.
   const BatchTimes* times = nullptr;  ///< What its batches are charged.
   Duration overhead{};   ///< By which the test counts a job's deadline shorter: its release may be so late.
   Duration allowance{};  ///< Other work may keep a job waiting so long.

@@ -37,8 +37,8 @@ struct StreamPlan {
   bool is_displaced = false;  ///< Promised once, in no plan, and not asked for at present.
   std::uint32_t executor = 0;
   std::uint32_t demand_group = 0;  ///< kDemand: of that executor's set.
-  PlannedStream planned;          ///< `next`: one past the last frame in the plan.
-  std::uint64_t next_wanted = 0;  ///< First frame that the next plan may promise: earlier ones have come.
+  PlannedStream planned;           ///< `next`: one past the last frame in the plan.
+  std::uint64_t next_wanted = 0;   ///< First frame that the next plan may promise: earlier ones have come.
   std::array<Arrived, kArrivedMax> arrived;
 
   bool is_in_plan() const noexcept { return state == State::kProvisional || state == State::kPlanned; }

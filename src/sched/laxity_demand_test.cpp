@@ -120,7 +120,8 @@ class Streams {
  private:
   void note_if_late(const Job& job, Instant now) {
     const StreamEntry* stream = job.task ? driver.scheduler.books().stream(*job.task) : nullptr;
-    if (stream != nullptr && stream->task.first_release && stream->is_late(*job.frame, now)) late_.insert(job.id);
+    if (stream != nullptr && stream->task.first_release && stream->is_late(*job.frame, now))
+      late_.insert(job.id);
   }
 
   std::vector<Contract> contracts_;
@@ -140,7 +141,8 @@ SystemModel case_8() {
 
 // ------------------------------------------------------------------------------------------------ admission
 
-// The two streams of A share a window of 10 ms, as in the worked example; each window brings both in one batch.
+// The two streams of A share a window of 10 ms, as in the worked example; each window brings both in one
+// batch.
 TEST(LaxityDemand, Case8IsServedByItsWindows) {
   Streams streams(case_8());
   const Contract a{.model = 0, .first = 20ms, .period = 10ms, .deadline = 20ms, .frames = 50};
@@ -171,7 +173,7 @@ TEST(LaxityDemand, ARefusalSaysWhyAndWhatWouldDo) {
   ASSERT_TRUE(answer.failing_at.has_value());
   EXPECT_NEAR(static_cast<double>((*answer.failing_at - at(5ms)).count()), 5e6, 10);  // 4 and 4 blocking > 5
   ASSERT_TRUE(answer.deadline_offer.has_value());
-  EXPECT_EQ(*answer.deadline_offer, 9ms);  // 8 and a few ns would do, on a grid of 1 ms
+  EXPECT_EQ(*answer.deadline_offer, 9ms);         // 8 and a few ns would do, on a grid of 1 ms
   EXPECT_FALSE(answer.period_offer.has_value());  // however rare its frames: the other may just have begun
 
   // The offer is good, and anything less is not.
@@ -192,7 +194,8 @@ TEST(LaxityDemand, OffersAreAdmittedWhenTakenUp) {
   for (std::uint64_t seed = 1; seed <= 300; ++seed) {
     const auto ask_all = [seed](std::optional<Duration> deadline, std::optional<Duration> period) {
       Rng rng(seed);
-      Streams streams(toy_system({{{rng.uniform(2, 6) * 1ms}, 500us, 4}, {{rng.uniform(1, 4) * 1ms}, 0ns, 1}}));
+      Streams streams(
+          toy_system({{{rng.uniform(2, 6) * 1ms}, 500us, 4}, {{rng.uniform(1, 4) * 1ms}, 0ns, 1}}));
       for (int s = 0; s < 4; ++s) {
         Contract c{.model = static_cast<std::uint32_t>(rng.uniform(0, 1)),
                    .asks = s * 10ms,
@@ -302,8 +305,8 @@ TEST(LaxityDemand, AStreamWaitsForABusyIntervalThatBeganLate) {
   EXPECT_EQ(streams.broken(), 0u);
 }
 
-// A stream that left in the middle of a busy interval may have kept others waiting: until the interval is over
-// it counts, and who would miss for it is not let in.
+// A stream that left in the middle of a busy interval may have kept others waiting: until the interval is
+// over it counts, and who would miss for it is not let in.
 TEST(LaxityDemand, WhoLeftCountsUntilTheBusyIntervalIsOver) {
   Streams streams(toy_system({{{10ms}, 0ns, 1}, {{5ms}, 0ns, 1}, {{2ms}, 0ns, 1}}));
   streams.driver.plan_delay = 0ms;
@@ -330,7 +333,9 @@ TEST(LaxityDemand, WhoLeftCountsUntilTheBusyIntervalIsOver) {
 TEST(LaxityDemand, ALossIsToldAndSoIsItsEnd) {
   Streams streams(toy_system({{{4ms}, 0ns, 1}}));
   std::size_t batches = 0;
-  streams.driver.execution_time = [&](const StartBatch& start) { return ++batches == 1 ? 30ms : start.planned; };
+  streams.driver.execution_time = [&](const StartBatch& start) {
+    return ++batches == 1 ? 30ms : start.planned;
+  };
   const Contract c{.first = 20ms, .period = 100ms, .deadline = 15ms, .frames = 3};
   const std::size_t first = streams.ask(c), second = streams.ask(c);
   streams.driver.run();
@@ -388,8 +393,8 @@ TEST(LaxityDemand, StreamsOfALostExecutorFindRoomElsewhere) {
   EXPECT_EQ(streams.broken(), 0u);
 }
 
-// A frame later than its contract is served without the promise, and costs no other its own; one that is early
-// waits until its r.
+// A frame later than its contract is served without the promise, and costs no other its own; one that is
+// early waits until its r.
 TEST(LaxityDemand, FramesOutsideTheirContractHurtNobody) {
   for (const Duration off : {-9ms, 9ms}) {
     Streams streams(toy_system({{{4ms}, 0ns, 1}}));

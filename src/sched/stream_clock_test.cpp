@@ -53,7 +53,8 @@ Watched run(const std::string& policy, std::int64_t ppm, bool is_endless,
     const StreamEntry& stream = *driver.scheduler.books().stream(task.id);
     const std::uint64_t k = *released->job.frame;
     is_late.push_back(stream.is_late(k, driver.now));
-    if (last_release) outcome.least_interval = std::min(outcome.least_interval, stream.release(k) - *last_release);
+    if (last_release)
+      outcome.least_interval = std::min(outcome.least_interval, stream.release(k) - *last_release);
     last_release = stream.release(k);
   };
   for (std::int64_t k = 0; k < kFrames; ++k) {

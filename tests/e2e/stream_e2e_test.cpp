@@ -155,8 +155,11 @@ TEST_F(StreamE2e, AFiniteStreamWithAStartIsPromisedForLifeAndEndsByItself) {
 TEST_F(StreamE2e, AProofForEverIsGivenToWhoAsks) {
   start();
   HttpClient c = client();
-  json contract = {{"model", "a"},         {"period_ms", 200},      {"jitter_ms", 100},
-                   {"deadline_ms", 30000}, {"guarantee", "demand"}};
+  json contract = {{"model", "a"},
+                   {"period_ms", 200},
+                   {"jitter_ms", 100},
+                   {"deadline_ms", 30000},
+                   {"guarantee", "demand"}};
   const json verdict = admit(c, contract.dump());
   const std::string name = verdict["stream"];
   EXPECT_EQ(verdict["guarantee"], "demand");
@@ -179,8 +182,8 @@ TEST_F(StreamE2e, AProofForEverIsGivenToWhoAsks) {
 TEST_F(StreamE2e, TheDemandTestMakesOffersToo) {
   start(nullptr, 1, 64, 10ms);
   HttpClient c = client();
-  json contract = {{"model", "a"},     {"period_ms", 1000},    {"jitter_ms", 0},
-                   {"deadline_ms", 5}, {"guarantee", "demand"}};
+  json contract = {
+      {"model", "a"}, {"period_ms", 1000}, {"jitter_ms", 0}, {"deadline_ms", 5}, {"guarantee", "demand"}};
   const auto refused = c.exchange(ask(contract.dump()));
   ASSERT_TRUE(refused);
   ASSERT_EQ(refused->status, 503) << refused->body;
