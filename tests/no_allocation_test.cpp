@@ -146,10 +146,10 @@ TEST(NoAllocation, MillionEventsWithEachPolicy) {
 
 // Streams that ask, send and leave, verdicts, counter-offers and tests of what remains: neither the strand
 // nor the planner allocates.
-TEST(NoAllocation, StreamsOfDeepRt) {
+void expect_streams_do_not_allocate(std::string_view policy, const PolicyOptions& options,
+                                    Guarantee guarantee) {
   const SystemModel system = staged_system();
-  Scheduler scheduler(
-      system, std::move(make_policy("deeprt", {{"admission", 3}, {"admission_frames_max", 2'000}})).value());
+  Scheduler scheduler(system, std::move(make_policy(policy, options)).value());
   CommandBuffer commands(system.limits);
   JobIdAllocator ids(system.limits.queue_length_max);
   Rng rng(1);
@@ -206,8 +206,9 @@ TEST(NoAllocation, StreamsOfDeepRt) {
         task.id = static_cast<TaskId>(slot);
         task.model = static_cast<ModelId>(rng.uniform(0, kModels - 1));
         task.min_inter_arrival = Duration(rng.uniform(2, 20)) * 1'000'000;
-        task.relative_deadline = Duration(rng.uniform(3, 30)) * 1'000'000;
+        task.relative_deadline = Duration(rng.uniform(1, 30)) * 1'000'000;
         task.first_release = now;
+        task.guarantee = guarantee;
         if (rng.chance(1, 2)) task.frame_count = static_cast<std::uint64_t>(rng.uniform(1, 500));
         feed(TaskSubmitted{task}, feed);
       }
@@ -228,6 +229,15 @@ TEST(NoAllocation, StreamsOfDeepRt) {
   EXPECT_GT(admitted, 100u);
   EXPECT_GT(refused, 50u);
   EXPECT_GT(batches, 1'000u);
+}
+
+TEST(NoAllocation, StreamsOfDeepRt) {
+  expect_streams_do_not_allocate("deeprt", {{"admission", 3}, {"admission_frames_max", 2'000}},
+                                 Guarantee::kNone);
+}
+
+TEST(NoAllocation, StreamsOfTheDemandTest) {
+  expect_streams_do_not_allocate("laxity", {}, Guarantee::kDemand);
 }
 
 }  // namespace

@@ -60,7 +60,7 @@ TEST(Demand, CurveOfCase8) {
     EXPECT_EQ(worst, demand_test(c.times, c.groups, Duration(0)).worst);
     EXPECT_EQ(demand_curve(c.times, c.groups, Duration(0), Duration(200), 3).size(), 3u);
   }
-  EXPECT_TRUE(demand_curve(BatchTimes(), {}, Duration(0), Duration(200), 10).empty());
+  EXPECT_TRUE(demand_curve(BatchTimes(), std::vector<DemandGroup>{}, Duration(0), Duration(200), 10).empty());
 }
 
 TEST(Demand, NothingAskedFits) { EXPECT_TRUE(demand_test(BatchTimes(), {}, Duration(0))); }
@@ -197,6 +197,85 @@ TEST(DemandProperty, AdmittedSetsNeverMiss) {
     }
   }
   EXPECT_GT(admitted, 800);
+}
+
+DemandGroupView view(const DemandGroup& group) {
+  return {group.category, group.window, group.job_deadline(), group.streams};
+}
+std::vector<DemandGroupView> views(const std::vector<DemandGroup>& groups) {
+  std::vector<DemandGroupView> list;
+  for (const DemandGroup& group : groups) list.push_back(view(group));
+  return list;
+}
+
+// The preallocated test says what the one with memory of its own says, and of a failure whose job is due.
+TEST(DemandProperty, OneWorkspaceForManySets) {
+  DemandTest test({});
+  int refused = 0;
+  for (std::uint64_t seed = 1; seed <= 3000; ++seed) {
+    Rng rng(seed);
+    BatchTimes times;
+    const std::vector<DemandGroup> groups = random_groups(rng, times);
+    const DemandResult expected = demand_test(times, groups, Duration(3));
+    const DemandResult found = test.run(times, views(groups), Duration(3));
+    EXPECT_EQ(found.verdict, expected.verdict);
+    EXPECT_EQ(found.worst, expected.worst);
+    const DemandResult first = test.run(times, views(groups), Duration(3), DemandTest::Extent::kFirstFailure);
+    EXPECT_EQ(first.verdict, expected.verdict);
+    EXPECT_EQ(first.at, expected.at);
+    if (!found.at) continue;
+    ++refused;
+    ASSERT_LT(found.group, groups.size());
+    ASSERT_LT(found.stream, groups[found.group].streams.size());
+    // Some job of that group is due at that t: with its jobs gone the demand there is less.
+    std::vector<DemandGroup> without = groups;
+    without.erase(without.begin() + static_cast<std::ptrdiff_t>(found.group));
+    const auto demand_at = [&](const std::vector<DemandGroup>& set) {
+      Duration last{};
+      for (const DemandStep& step : demand_curve(times, set, Duration(0), *found.at, 100000))
+        last = step.demand;
+      return last;
+    };
+    EXPECT_LT(demand_at(without), demand_at(groups)) << "seed " << seed;
+  }
+  EXPECT_GT(refused, 500);
+}
+
+// B is the largest blocking that the set bears, but for the steps in which it is looked for: B passes, and
+// what is larger by the tick does not where the first step decides.
+TEST(DemandProperty, BlockingAllowanceIsBorneAndNoLessThanWhatPasses) {
+  DemandTest test({});
+  int admitted = 0, exact = 0;
+  for (std::uint64_t seed = 1; seed <= 4000; ++seed) {
+    Rng rng(seed);
+    BatchTimes times;
+    const std::vector<DemandGroup> groups = random_groups(rng, times);
+    if (!test.run(times, views(groups), Duration(0))) continue;
+    ++admitted;
+    const Duration allowance = test.blocking_allowance(times, views(groups));
+    // `run` counts blocking_min less one tick.
+    ASSERT_TRUE(test.run(times, views(groups), allowance + Duration(1))) << "seed " << seed;
+    exact += !test.run(times, views(groups), allowance + Duration(2));
+    for (int i = 0; i < 3; ++i) ASSERT_EQ(simulate(times, groups, allowance + Duration(1), rng, true), 0);
+  }
+  EXPECT_GT(admitted, 600);
+  EXPECT_GT(exact, admitted * 9 / 10);
+}
+
+TEST(Demand, BeyondItsBoundsNothingIsDecided) {
+  BatchTimes times;
+  const auto g = times.add_category(ns_list({5, 6}));
+  const DemandStream stream{Duration(10), Duration(0), Duration(100)};
+  const std::vector<DemandGroup> groups = {{g, Duration(50), {stream}}};
+  DemandTest::Bounds bounds;
+  EXPECT_EQ(DemandTest(bounds).run(times, views(groups), Duration(0)).verdict, DemandVerdict::kYes);
+  bounds.window_frames_max = 5;  // five frames share a window: six entries
+  EXPECT_EQ(DemandTest(bounds).run(times, views(groups), Duration(0)).verdict, DemandVerdict::kUndecided);
+  bounds.window_frames_max = 6;
+  EXPECT_EQ(DemandTest(bounds).run(times, views(groups), Duration(0)).verdict, DemandVerdict::kYes);
+  bounds.work_max = 0;
+  EXPECT_EQ(DemandTest(bounds).run(times, views(groups), Duration(0)).verdict, DemandVerdict::kUndecided);
+  EXPECT_EQ(DemandTest(bounds).blocking_allowance(times, views(groups)), Duration(0));
 }
 
 TEST(DemandProperty, SustainableWithFixedWindows) {

@@ -17,8 +17,16 @@ Duration share(Duration time, std::int64_t ppm) {
 }  // namespace
 
 Duration PhaseTracker::followed(Duration contract, Duration period, Duration per_frame) {
-  return std::clamp(period + per_frame, contract - share(contract, kFasterPpmMax),
-                    contract + share(contract, kSlowerPpmMax));
+  return std::clamp(period + per_frame, least_period(contract), contract + share(contract, kSlowerPpmMax));
+}
+
+Duration PhaseTracker::least_period(Duration contract) { return contract - share(contract, kFasterPpmMax); }
+
+PhaseTracker::Move PhaseTracker::spread(const Move& move, Duration contract, Duration period) {
+  const Duration earliest = least_period(contract) - period;  // of the first frame that moves
+  if (move.by >= earliest) return move;
+  const Duration left = move.by - earliest;
+  return {earliest, followed(contract, period, move.per_frame + left / kSpread) - period};
 }
 
 std::optional<PhaseTracker::Move> PhaseTracker::observe(Duration offset, Duration jitter, Duration period) {

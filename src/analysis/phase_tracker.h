@@ -32,6 +32,13 @@ class PhaseTracker {
 
   /// The period that `period` may become by `per_frame`, for a contract of `contract`.
   static Duration followed(Duration contract, Duration period, Duration per_frame);
+  /// The shortest that it may become.
+  static Duration least_period(Duration contract);
+  /// The same move for a stream whose frames were counted with least_period(contract) between them: never
+  /// earlier at once than that allows. What is left is regained over the next kSpread frames, or more.
+  /// `period`: of the frame before the move.
+  static Move spread(const Move& move, Duration contract, Duration period);
+  static constexpr std::int64_t kSpread = 8 * std::int64_t{kBlock};
 
   /// The phase has moved: what was observed says nothing about the new one.
   void restart() { *this = PhaseTracker(); }

@@ -76,5 +76,28 @@ TEST(PhaseTracker, FollowsAFasterClockButNotAFasterStream) {
   EXPECT_EQ(move->by, -kPeriod * 32 / 500);  // 0.2 % of the time that has passed
 }
 
+// A stream whose every interval counts: no frame is nearer to the one before than the shortest period, and
+// the offset is made up for in time.
+TEST(PhaseTracker, AMoveThatIsSpreadNeverShortensAnInterval) {
+  const Duration contract = 20ms, least = PhaseTracker::least_period(contract);
+  EXPECT_EQ(least, 20ms - 40us);
+  for (const Duration by :
+       {Duration(-5ms), Duration(-1ms), Duration(-41us), Duration(-40us), Duration(-1us), Duration(3ms)}) {
+    for (const Duration period : {least, contract, Duration(21ms)}) {
+      const PhaseTracker::Move move = PhaseTracker::spread({by, 0ns}, contract, period);
+      EXPECT_GE(period + move.by, least);         // the first interval
+      EXPECT_GE(period + move.per_frame, least);  // and each after it
+      EXPECT_TRUE(move.by == by || period + move.by == least);
+      if (move.by == by) {
+        EXPECT_EQ(move.per_frame, 0ns);
+      }
+    }
+  }
+  // 1 ms early at the contract's period: 40 us at once, the rest over 256 frames.
+  const PhaseTracker::Move move = PhaseTracker::spread({-1ms, 0ns}, contract, contract);
+  EXPECT_EQ(move.by, -40us);
+  EXPECT_EQ(move.per_frame, Duration(-960us) / PhaseTracker::kSpread);
+}
+
 }  // namespace
 }  // namespace laxity

@@ -6,6 +6,7 @@
 
 #include "analysis/plan.h"
 #include "core/event.h"
+#include "policy/demand_set.h"
 #include "sim/contract.h"
 
 namespace laxity {
@@ -81,6 +82,19 @@ std::optional<std::uint32_t> executor_of(const Scheduler& scheduler, TaskId id) 
   return std::nullopt;
 }
 
+void find_demand_group(const Scheduler& scheduler, StreamVerdict& stream) {
+  const std::size_t slot = scheduler.books().stream_slot(stream.contract.id);
+  for (std::uint32_t e = 0; e < scheduler.books().executors().size(); ++e) {
+    const auto view = scheduler.policy().demand(static_cast<ExecutorId>(e));
+    if (!view) continue;
+    for (const DemandMember& member : view->set->members()) {
+      if (member.stream != slot || member.has_left) continue;
+      stream.executor = e;
+      stream.group = member.group;
+    }
+  }
+}
+
 }  // namespace
 
 std::size_t Admission::admitted_count() const {
@@ -134,7 +148,9 @@ Result<Admission> ask_for_admission(const Scenario& scenario, const SystemModel&
   }
   admission.scheduler = asking.take();
   for (StreamVerdict& stream : admission.streams) {
-    if (stream.answer.admitted) stream.executor = executor_of(*admission.scheduler, stream.contract.id);
+    if (!stream.answer.admitted) continue;
+    stream.executor = executor_of(*admission.scheduler, stream.contract.id);
+    find_demand_group(*admission.scheduler, stream);
   }
   return admission;
 }

@@ -26,7 +26,8 @@ struct StreamVerdict {
   std::uint32_t task = 0;  ///< Index into Scenario::tasks.
   Task contract;
   AnswerTask answer;
-  std::optional<std::uint32_t> executor;  ///< Whose plan serves it; none: the policy follows no plans.
+  std::optional<std::uint32_t> executor;  ///< Which has promised it; none: the policy gives no such promise.
+  std::optional<std::uint32_t> group;     ///< Of the executor's DemandSet, where that has promised it.
   std::optional<std::uint32_t> because;   ///< Task whose frame would have been late, of a refusal.
 };
 

@@ -11,6 +11,7 @@
 #include "analysis/plan.h"
 #include "base/text_table.h"
 #include "cli/plan_drawing.h"
+#include "policy/demand_set.h"
 #include "policy/mandatory_times.h"
 #include "sim/contract.h"
 
@@ -59,6 +60,10 @@ std::string words(Reason reason) {
 std::string why(const AdmissionCase& shown, const StreamVerdict& stream) {
   std::string text = std::string(name(stream.answer.reason)) + ": " + words(stream.answer.reason);
   if (!stream.answer.failing_at) return text;
+  if (stream.answer.reason == Reason::kAdmissionDemand) {
+    text += "; within " + printed(ms(*stream.answer.failing_at)) + " ms more may be asked for";
+    return text + (stream.because ? ", some of it by " + task_name(shown, *stream.because) : "");
+  }
   text += "; the frame";
   if (stream.because) text += " of " + task_name(shown, *stream.because);
   return text + " that is due at " + printed(ms(*stream.answer.failing_at)) + " ms would be late";
@@ -106,6 +111,79 @@ std::string closing_words(const AdmissionCase& shown) {
     if (is_given) text += guarantee_words(guarantee) + "\n";
   }
   return text;
+}
+
+/// One group of an executor that rests on the demand test.
+struct ReportedGroup {
+  std::uint32_t executor = 0;
+  const DemandGroupEntry* entry = nullptr;
+  std::string model;
+  std::size_t streams = 0;
+};
+std::vector<ReportedGroup> reported_groups(const AdmissionCase& shown) {
+  std::map<std::pair<std::uint32_t, std::uint32_t>, ReportedGroup> groups;
+  for (const StreamVerdict& stream : shown.admission.streams) {
+    if (!stream.group) continue;
+    const auto view = shown.admission.scheduler->policy().demand(static_cast<ExecutorId>(*stream.executor));
+    ReportedGroup& group = groups[{*stream.executor, *stream.group}];
+    group.executor = *stream.executor;
+    group.entry = &view->set->group(*stream.group);
+    group.model = shown.scenario.tasks[stream.task].model;
+    ++group.streams;
+  }
+  std::vector<ReportedGroup> list;
+  for (const auto& [key, group] : groups) list.push_back(group);
+  return list;
+}
+
+/// "cpu0: m, 2 streams in windows of 10 ms, each job due 10 ms after it; other work may keep a job waiting 2
+/// ms"
+std::string demand_lines(const AdmissionCase& shown) {
+  std::string text;
+  std::optional<std::uint32_t> last;
+  const auto close = [&] {
+    if (!last) return;
+    const auto view = shown.admission.scheduler->policy().demand(static_cast<ExecutorId>(*last));
+    text += "; other work may keep a job waiting " + printed(ms(view->allowance)) + " ms\n";
+  };
+  for (const ReportedGroup& group : reported_groups(shown)) {
+    if (last != group.executor) {
+      close();
+      text += shown.system.executors[group.executor].name + " rests on the demand test: ";
+    } else {
+      text += "; ";
+    }
+    last = group.executor;
+    text +=
+        group.model + ", " + std::to_string(group.streams) + (group.streams == 1 ? " stream" : " streams");
+    text += group.entry->window == Duration::zero()
+                ? ", each frame a job of its own"
+                : " in windows of " + printed(ms(group.entry->window)) + " ms, each job due " +
+                      printed(ms(group.entry->job_deadline)) + " ms after its window";
+  }
+  close();
+  return text;
+}
+
+Json demand_json(const AdmissionCase& shown) {
+  Json list = Json::array();
+  std::optional<std::uint32_t> last;
+  for (const ReportedGroup& group : reported_groups(shown)) {
+    if (last != group.executor) {
+      const auto view = shown.admission.scheduler->policy().demand(static_cast<ExecutorId>(group.executor));
+      list.push_back({{"executor", shown.system.executors[group.executor].name},
+                      {"allowance_ms", ms(view->allowance)},
+                      {"groups", Json::array()}});
+    }
+    last = group.executor;
+    const bool is_batched = group.entry->window > Duration::zero();
+    list.back()["groups"].push_back(
+        {{"model", group.model},
+         {"streams", group.streams},
+         {"window_ms", ms(group.entry->window)},
+         {"job_deadline_ms", is_batched ? Json(ms(group.entry->job_deadline)) : Json(nullptr)}});
+  }
+  return list;
 }
 
 Json offers_json(const AnswerTask& answer) {
@@ -255,6 +333,47 @@ std::string demand_picture(const AdmissionCase& shown) {
   return draw_demand(picture);
 }
 
+/// The demand curve of what one executor has promised, windows and all.
+std::string demand_picture_of(const AdmissionCase& shown, std::uint32_t executor) {
+  const DemandView view = *shown.admission.scheduler->policy().demand(static_cast<ExecutorId>(executor));
+  DemandSet set = *view.set;
+  set.shorten_job_deadlines(view.overhead);
+  std::vector<std::vector<DemandStream>> streams(kDemandGroupsMax);
+  Duration until{};
+  for (const DemandMember& member : set.members()) {
+    streams[member.group].push_back(member.contract);
+    until = std::max(until, 2 * member.contract.relative_deadline + member.contract.min_inter_arrival);
+  }
+  std::vector<DemandGroupView> groups;
+  for (std::uint32_t g = 0; g < kDemandGroupsMax; ++g) {
+    const DemandGroupEntry& entry = set.group(g);
+    if (!streams[g].empty()) groups.push_back({entry.category, entry.window, entry.job_deadline, streams[g]});
+  }
+  DemandPicture picture;
+  picture.title = shown.scenario.name + ": demand of the " + std::to_string(set.living_count()) +
+                  " streams that " + shown.system.executors[executor].name + " has promised";
+  picture.subtitle =
+      "What jobs may ask for within t, by non-preemptive earliest deadline first. Other work may "
+      "keep a job waiting " +
+      printed(ms(view.allowance)) + " ms.";
+  for (const DemandStep& step : demand_curve(*view.times, groups, Duration::zero(), until, kDemandStepsMax)) {
+    picture.steps.push_back({step.at, step.demand});
+  }
+  return draw_demand(picture);
+}
+
+/// The executor with the most streams that rest on the demand test; none where some plan is followed too.
+std::optional<std::uint32_t> demand_executor(const AdmissionCase& shown) {
+  std::map<std::uint32_t, std::size_t> counts;
+  for (const StreamVerdict& stream : shown.admission.streams) {
+    if (stream.group) ++counts[*stream.executor];
+    if (stream.executor && !stream.group) return std::nullopt;
+  }
+  const auto most = std::max_element(counts.begin(), counts.end(),
+                                     [](const auto& a, const auto& b) { return a.second < b.second; });
+  return most == counts.end() ? std::nullopt : std::optional(most->first);
+}
+
 }  // namespace
 
 std::string admission_table(const AdmissionCase& shown) {
@@ -288,7 +407,7 @@ std::string admission_table(const AdmissionCase& shown) {
     const StreamVerdict& refused = shown.admission.streams[row - 1];
     text += "    " + why(shown, refused) + "\n    " + offers(refused.answer) + "\n";
   }
-  return text + "\n" + closing_words(shown);
+  return text + "\n" + demand_lines(shown) + closing_words(shown);
 }
 
 std::string admission_json(const AdmissionCase& shown, const MachineInfo& machine) {
@@ -319,6 +438,7 @@ std::string admission_json(const AdmissionCase& shown, const MachineInfo& machin
     plan["latest_start_ms"] = is_empty ? Json(nullptr) : Json(ms(view->plan->batch(0).latest_start));
     json["plans"].push_back(std::move(plan));
   }
+  json["demand"] = demand_json(shown);
   // Names come from files and may hold any bytes: replaced, never thrown at the caller.
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
@@ -334,6 +454,7 @@ Result<std::string> admission_picture(const AdmissionCase& shown) {
     follows_plans =
         follows_plans || shown.admission.scheduler->policy().plan(static_cast<ExecutorId>(e)).has_value();
   }
+  if (const auto executor = demand_executor(shown)) return demand_picture_of(shown, *executor);
   if (follows_plans) return plan_picture(shown);
   if (batch_executors > 1) {
     return invalid_argument(

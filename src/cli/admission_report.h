@@ -27,9 +27,10 @@ std::string admission_table(const AdmissionCase& shown);
 /// The JSON object of docs/admission.md, schema "laxity.admission/1", one line. Same input, same bytes.
 std::string admission_json(const AdmissionCase& shown, const MachineInfo& machine);
 
-/// An SVG document: the plans of a policy that follows plans, for about the first two seconds; for others the
-/// demand curve of the admitted streams. Errors: kInvalidArgument: no stream was admitted, or a demand curve
-/// for more than one executor.
+/// An SVG document: the plans of a policy that follows plans, for about the first two seconds; where only the
+/// demand test has promised anything, the demand curve of the executor with the most streams; for policies
+/// without either that of the admitted streams. Errors: kInvalidArgument: no stream was admitted, or, of a
+/// policy without plans, a demand curve for more than one executor.
 Result<std::string> admission_picture(const AdmissionCase& shown);
 
 }  // namespace laxity

@@ -143,6 +143,35 @@ TEST(Admission, TheJsonSaysTheSameAsTheAnswers) {
   EXPECT_EQ(json["plans"][0]["batches"], 100);
 }
 
+// Cameras that ask for a proof for ever: the groups and their windows are told, and the curve is drawn.
+TEST(Admission, StreamsOfTheDemandTestTellTheirWindows) {
+  const Scenario scenario = cameras(4, "frames = 50\nguarantee = \"demand\"\n", "40");
+  const Admission admission = asked(scenario);
+  const AdmissionCase shown{scenario, *scenario.system, "laxity", admission};
+  ASSERT_EQ(admission.admitted_count(), 4u);
+  const Json json = Json::parse(admission_json(shown, {"cpu x", 2, "simulated", false}));
+  ASSERT_EQ(json["demand"].size(), 1u);
+  EXPECT_EQ(json["demand"][0]["executor"], "cpu0");
+  std::size_t streams = 0;
+  for (const Json& group : json["demand"][0]["groups"]) streams += group["streams"].get<std::size_t>();
+  EXPECT_EQ(streams, 4u);
+  EXPECT_GE(json["demand"][0]["allowance_ms"], 0.0);
+  for (const StreamVerdict& stream : admission.streams) {
+    EXPECT_EQ(stream.answer.guarantee, Guarantee::kDemand);
+    EXPECT_EQ(stream.executor, 0u);
+    EXPECT_TRUE(stream.group.has_value());
+  }
+  EXPECT_THAT(admission_table(shown), HasSubstr("cpu0 rests on the demand test: m, "));
+  EXPECT_THAT(admission_picture(shown).value(), HasSubstr("4 streams that cpu0 has promised"));
+
+  const Scenario tight = cameras(3, "frames = 50\nguarantee = \"demand\"\n", "9");
+  const Admission refused = asked(tight);
+  EXPECT_EQ(refused.admitted_count(), 1u);  // a batch that has just begun, its own, and 9 ms
+  EXPECT_EQ(refused.streams[2].answer.reason, Reason::kAdmissionDemand);
+  EXPECT_THAT(admission_table({tight, *tight.system, "laxity", refused}),
+              HasSubstr("within 9 ms more may be asked for"));
+}
+
 TEST(Admission, PicturesNeedSomethingToDraw) {
   const Scenario none = cameras(1, kFinite, "3");
   const Admission refused = asked(none);

@@ -50,6 +50,7 @@ std::string stream_wish_json(const StreamWish& wish) {
   if (wish.frames) json["frames"] = *wish.frames;
   json["kind"] = name(wish.kind);
   if (wish.lowest_variant) json["lowest_variant"] = *wish.lowest_variant;
+  if (wish.guarantee != Guarantee::kNone) json["guarantee"] = name(wish.guarantee);
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 

@@ -22,8 +22,9 @@ struct StreamWish {
   Duration period{};
   Duration jitter{};
   Duration deadline{};
-  std::optional<Duration> start_in;     ///< None: frame 0 fixes the phase.
-  std::optional<std::uint64_t> frames;  ///< None: endless.
+  std::optional<Duration> start_in;        ///< None: frame 0 fixes the phase.
+  std::optional<std::uint64_t> frames;     ///< None: endless.
+  Guarantee guarantee = Guarantee::kNone;  ///< The least that is good enough.
 };
 
 /// The body of POST /v2/streams.

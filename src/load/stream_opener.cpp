@@ -30,6 +30,7 @@ Result<StreamReply> StreamOpener::ask(TaskSpec& spec, Duration duration) {
   wish.model = spec.model;
   wish.lowest_variant = spec.lowest_variant;
   wish.kind = spec.kind;
+  wish.guarantee = spec.guarantee;
   wish.period = spec.period;
   wish.jitter = spec.jitter + margin_;
   wish.deadline = spec.deadline->minimum - margin_;

@@ -30,6 +30,7 @@ void LaxityPolicy::attach(const Books& books) {
   const std::size_t frames_max = system.limits.plan_frames_max;
   gap_.attach(books, true, true, options_.answer_guard);
   best_effort_.attach(books, true, true);
+  dispatch_.attach(books.capacity(), system.executors.size());
   streams_.resize(system.limits.streams_max);
   places_.resize(books.capacity());
   pending_.reserve(kPendingMax + system.limits.streams_max);
@@ -39,7 +40,9 @@ void LaxityPolicy::attach(const Books& books) {
   work_.emplace(frames_max, system.limits.streams_max, system.executors.size(),
                 std::max<std::size_t>(1, times_.category_count()));
   renew_workshop_times();
-  for (std::size_t e = 0; e < system.executors.size(); ++e) executors_.emplace_back(frames_max);
+  executors_.reserve(system.executors.size());
+  for (std::size_t e = 0; e < system.executors.size(); ++e)
+    executors_.emplace_back(frames_max, system.limits.streams_max);
 }
 
 // One category of planning per model and variant: a planned batch goes through its mandatory stages as one.
@@ -85,21 +88,23 @@ std::optional<Instant> LaxityPolicy::free_at(std::uint32_t executor, Instant now
 }
 
 BuiltinPolicy laxity_policy() {
-  return {{"laxity",
-           "streams are promised by a plan that serves every frame at its latest arrival and at table times; "
-           "the plan's order is followed, all else runs in its gaps. Holds for arrivals within jitter and "
-           "executions within the table; for endless streams up to a time that moves on",
-           "ours: docs/analysis/plans.md",
-           "O(b log n + c): batch b, n waiting, c categories; plans are made beside the scheduler", kOptions},
-          [](const PolicyOptions& options) -> std::unique_ptr<Policy> {
-            const auto time = [&](std::string_view name) {
-              return Duration(std::chrono::microseconds(option(options, name)));
-            };
-            return std::make_unique<LaxityPolicy>(LaxityOptions{
-                time("horizon_us"), time("lookahead_us"), time("extension_period_us"),
-                option(options, "margin_ppm"), static_cast<std::uint64_t>(option(options, "search_nodes")),
-                time("answer_guard_us"), option(options, "best_effort_percent")});
-          }};
+  return {
+      {"laxity",
+       "streams are promised by a plan that serves every frame at its latest arrival and at table times; "
+       "the plan's order is followed, all else runs in its gaps. Holds for arrivals within jitter and "
+       "executions within the table; for endless streams up to a time that moves on. Streams that ask for "
+       "the guarantee demand are proved for ever and for any phase by the demand test",
+       "ours: docs/analysis/plans.md, docs/analysis/demand.md",
+       "O(b log n + c): batch b, n waiting, c categories; plans are made beside the scheduler", kOptions},
+      [](const PolicyOptions& options) -> std::unique_ptr<Policy> {
+        const auto time = [&](std::string_view name) {
+          return Duration(std::chrono::microseconds(option(options, name)));
+        };
+        return std::make_unique<LaxityPolicy>(LaxityOptions{
+            time("horizon_us"), time("lookahead_us"), time("extension_period_us"),
+            option(options, "margin_ppm"), static_cast<std::uint64_t>(option(options, "search_nodes")),
+            time("answer_guard_us"), option(options, "best_effort_percent")});
+      }};
 }
 
 }  // namespace laxity

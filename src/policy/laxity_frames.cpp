@@ -35,8 +35,9 @@ void LaxityPolicy::job_ready(JobIndex job, Instant now) {
   place = {entry.job.id, Place::Kind::kGap, 0};
   if (entry.job.task && entry.stages_done == 0 && !is_member) {
     StreamPlan* stream = find(*entry.job.task);
-    if (stream != nullptr && plan_frame(*stream, job, now)) {
-      place.kind = Place::Kind::kPlanned;
+    const bool is_demand = stream != nullptr && stream->state == StreamPlan::State::kDemand;
+    if (stream != nullptr && (is_demand ? demand_frame(*stream, job, now) : plan_frame(*stream, job, now))) {
+      place.kind = is_demand ? Place::Kind::kDemand : Place::Kind::kPlanned;
       place.executor = stream->executor;
       return;
     }
@@ -56,13 +57,18 @@ void LaxityPolicy::job_gone(JobIndex job, Instant now) {
       break;
     }
   } else {
-    // A planned frame that waited: its place in the plan falls free. At its deadline it was kept waiting by a
-    // batch that overran its table.
+    // A promised frame that waited: its place falls free. In a plan it was kept waiting until its deadline by
+    // a batch that overran its table.
     const Job& gone = books_->entry(job).job;
     StreamPlan& stream = streams_[books_->stream_slot(*gone.task)];
     stream.place(*gone.frame).job = kNoIndex;
-    forget_frame(stream.executor, slot_of(stream), *gone.frame);
-    if (now >= *gone.absolute_deadline - reply()) note_given_up(stream, stream.planned.release(*gone.frame));
+    if (place.kind == Place::Kind::kDemand) {
+      dispatch_.erase(job);
+    } else {
+      forget_frame(stream.executor, slot_of(stream), *gone.frame);
+      if (now >= *gone.absolute_deadline - reply())
+        note_given_up(stream, stream.planned.release(*gone.frame));
+    }
   }
   places_[job].kind = Place::Kind::kGap;
 }
@@ -105,6 +111,7 @@ void LaxityPolicy::take_frame(const PlanFrame& frame, std::uint32_t executor, De
 
 // The stream's frames leave the plan; those that have come are served without a promise.
 void LaxityPolicy::unplan(StreamPlan& stream, Instant now) {
+  if (stream.state == StreamPlan::State::kDemand) return leave_demand(stream, now);
   if (!stream.is_in_plan()) return;
   ExecutorPlan& e = executors_[stream.executor];
   e.plan.remove_stream(slot_of(stream), 0, times_);
@@ -122,11 +129,13 @@ void LaxityPolicy::unplan(StreamPlan& stream, Instant now) {
 // The executor is lost: its streams wait for room elsewhere.
 void LaxityPolicy::abandon(std::uint32_t executor, Instant now) {
   for (StreamPlan& stream : streams_) {
-    if (!stream.is_in_plan() || stream.executor != executor) continue;
+    const bool is_promised = stream.is_in_plan() || stream.state == StreamPlan::State::kDemand;
+    if (!is_promised || stream.executor != executor) continue;
     unplan(stream, now);
     announce_loss(stream, Reason::kExecutorLost);
     ask(stream);
   }
+  if (executors_[executor].rests_on_demand()) interval_ended(executor);
 }
 
 }  // namespace laxity

@@ -13,12 +13,15 @@ constexpr std::size_t kLookAhead = 16;  // planned batches behind the head that 
 void LaxityPolicy::batch_finished(CategoryId, ExecutorId executor, BatchStatus, Duration, Instant now) {
   ExecutorPlan& e = executors_[index(executor)];
   if (!e.plan.empty() && now > e.plan.batch(0).latest_start) e.wants_plan = true;
+  if (now > books_->executors()[index(executor)].planned_finish + wake()) e.demand.is_disturbed = true;
 }
 
 Decision LaxityPolicy::review(Instant now, bool timer_fired) {
   if (timer_fired) fired_at_ = now;
   for (std::uint32_t e = 0; e < executors_.size(); ++e) {
-    if (executors_[e].stream_count > 0 && books_->executors()[e].is_lost) abandon(e, now);
+    const bool has_promised = executors_[e].stream_count > 0 || executors_[e].rests_on_demand();
+    if (has_promised && books_->executors()[e].is_lost) abandon(e, now);
+    if (executors_[e].rests_on_demand()) watch_demand(e, now);
     announce_given_up(e);
     return_promises(e, now);
     announce_end_of_plan(e, now);
@@ -29,6 +32,9 @@ Decision LaxityPolicy::review(Instant now, bool timer_fired) {
   std::optional<Instant> wake_up;
   for (std::uint32_t e = 0; e < executors_.size(); ++e) {
     const ExecutorPlan& plan = executors_[e];
+    if (const auto hopeless = dispatch_.hopeless_after(e);
+        hopeless && (!wake_up || *hopeless + 1ns < *wake_up))
+      wake_up = *hopeless + 1ns;
     if (plan.stream_count == 0) continue;
     if (plan.return_at && *plan.return_at > now && (!wake_up || *plan.return_at < *wake_up))
       wake_up = plan.return_at;
@@ -64,10 +70,12 @@ Decision LaxityPolicy::decide(ExecutorId id, Instant now) {
     return decision;
   }
   e.group_finish = now;
+  if (e.rests_on_demand()) return decide_demand(executor, now);
   if (!e.plan.empty() && now > e.plan.batch(0).latest_start) shed(executor, now);
   drop_missing(executor, now);
   if (e.plan.empty()) {
-    start_gap_batch(Instant::latest(), std::nullopt, now, decision);
+    const auto held = held_allowance(executor);
+    start_gap_batch(held ? now + *held : Instant::latest(), std::nullopt, now, decision);
     return decision;
   }
   const PlanBatch& head = e.plan.batch(0);

@@ -1,9 +1,15 @@
-// Our own policy: streams are promised by plans, plans are followed, and all else runs in their gaps.
+// Our own policy: streams are promised by plans, or by the demand test where they ask for a proof for ever;
+// plans are followed, jobs of the demand test run earliest deadline first, and all else runs in the gaps.
 //
 // Each executor has one plan (analysis/plan.h): an order of batches that serves every frame of its promised
 // streams even at the latest arrivals and full table times. Following the order is all that a promise needs.
 // What is gained when frames come early and batches end early is spent on work that was promised nothing, as
 // long as it ends by the latest start L_1 of the next planned batch: one comparison decides that.
+//
+// An executor rests on plans or on the demand test, as the first stream it promises decides, until the last
+// has left: the two have different dispatchers (docs/decisions/0007-demand.md). Where it rests on the demand
+// test, frames wait for the joints of their window and then run by non-preemptive earliest deadline first;
+// other work may start when no promised job is pending and keeps none waiting longer than the proof bears.
 //
 // What a plan counts. E(n) is the table's p99 for the mandatory stages of a batch of n back to back, decoding
 // included, plus one wake-up of a sleeping executor. Deeper stages are run in the gaps, and a frame is
@@ -18,10 +24,12 @@
 // Where the guarantee ends: at arrivals later than r + J (such a frame is served without a promise), at
 // executions longer than the table (frames are given up until the rest of the plan holds; a new plan
 // follows), and for endless streams at `guaranteed_until`, which moves on for as long as plans are found.
+// Promises of the demand test end at the first two only.
 //
 // Which file has what: laxity.cpp tables and options, laxity_frames.cpp who waits where, laxity_moves.cpp
 // what an idle executor does next, laxity_admission.cpp requests for plans and what becomes of them,
-// laxity_losses.cpp promises that an overrun broke, and their return.
+// laxity_demand.cpp executors that rest on the demand test, laxity_losses.cpp promises that an overrun broke,
+// and their return.
 #pragma once
 
 #include <cstdint>
@@ -29,6 +37,8 @@
 #include <vector>
 
 #include "base/fixed_vector.h"
+#include "policy/demand_dispatch.h"
+#include "policy/demand_executor.h"
 #include "policy/plan_workshop.h"
 #include "policy/policy.h"
 #include "policy/stream_plans.h"
@@ -37,6 +47,8 @@
 namespace laxity {
 
 inline constexpr std::size_t kPendingMax = 64;  // admissions that may wait
+inline constexpr Duration kHeldMax =
+    1s;  // an admission that waits longer for a busy interval to end is refused
 
 struct LaxityOptions {
   Duration horizon;           // how far an admission of an endless stream is planned
@@ -48,8 +60,8 @@ struct LaxityOptions {
   std::int64_t best_effort_percent;  // of the gaps, while optional stages wait too
 };
 
-/// One decision: O(b log n + c + kLookAhead): batch b, n waiting jobs, c categories. An arrival finds its
-/// frame in O(batches planned), near the head as a rule. A request for a plan copies the plans.
+/// One decision: O(b log n + c + kLookAhead + groups): batch b, n waiting jobs, c categories. An arrival
+/// finds its frame in O(batches planned), near the head as a rule. A request for a plan copies the plans.
 class LaxityPolicy final : public Policy {
  public:
   explicit LaxityPolicy(const LaxityOptions& options) : options_(options) {}
@@ -70,12 +82,14 @@ class LaxityPolicy final : public Policy {
   std::optional<AnswerTask> later_answer(Instant now) override;
   void task_anchored(TaskId task, Instant now) override;
   std::uint64_t first_unpromised(TaskId task, std::uint64_t next) const override;
+  bool counts_every_interval(TaskId task) const override;
   void task_reanchored(TaskId task, Instant now) override;
   void task_removed(TaskId task, Instant now) override;
   std::optional<Instant> guaranteed_until(TaskId task) const override;
   std::optional<PlanView> plan(ExecutorId executor) const override {
     return PlanView{&executors_.at(index(executor)).plan, &times_};
   }
+  std::optional<DemandView> demand(ExecutorId executor) const override;
 
   std::optional<std::uint64_t> request_plan(Instant now) override;
   std::uint64_t compute_plan(std::uint64_t node_budget) override { return work_->compute(node_budget); }
@@ -92,19 +106,28 @@ class LaxityPolicy final : public Policy {
     bool has_given_up = false;         // frames, and nobody was told yet
     std::optional<Instant> return_at;  // when the next promise that was lost may hold again
     bool end_is_announced = false;     // of this horizon
-    std::size_t stream_count = 0;
-    explicit ExecutorPlan(std::size_t frames_max) : plan(frames_max) {}
+    std::size_t stream_count = 0;      // promised by the plan
+    DemandExecutor demand;             // or by the demand test, never both
+    ExecutorPlan(std::size_t frames_max, std::size_t streams_max) : plan(frames_max), demand(streams_max) {}
+    bool rests_on_demand() const { return !demand.set.empty(); }
   };
   /// Where a ready job is kept.
   struct Place {
-    enum class Kind : std::uint8_t { kGap, kPlanned, kGroup };  // kGap: in waiting_of(job)
+    enum class Kind : std::uint8_t { kGap, kPlanned, kDemand, kGroup };  // kGap: in waiting_of(job)
     JobId id{};
     Kind kind = Kind::kGap;
     std::uint32_t executor = 0;
   };
-  struct FrameName {
-    std::uint32_t stream;
-    std::uint64_t number;
+  /// A stream that waits for a busy interval to end: it fits, but not into that one; or it may fit once those
+  /// who have left count no more.
+  struct HeldJoin {
+    struct Fit {
+      std::uint32_t executor = 0;
+      DemandChoice choice;
+    };
+    TaskId task{};
+    Instant since;
+    std::optional<Fit> fit;
   };
 
   // Times.
@@ -117,6 +140,7 @@ class LaxityPolicy final : public Policy {
     return books_->system().planned(category, count, encoded_count) + wake();
   }
   std::optional<Instant> free_at(std::uint32_t executor, Instant now) const;
+  Duration preprocess_elsewhere(ModelId model) const;
 
   // Frames.
   StreamPlan* find(TaskId id) {
@@ -154,6 +178,32 @@ class LaxityPolicy final : public Policy {
   Instant next_look(const ExecutorPlan& e, Instant now) const;
   void shed(std::uint32_t executor, Instant now);
 
+  // Executors that rest on the demand test.
+  /// A job may be seen so much later than its release: a timer wakes late, and work that starts at the very
+  /// instant of the release counts as begun before it.
+  Duration release_delay() const { return wake() + 1ns; }
+  DemandStream counted(const Task& task) const;
+  bool demand_frame(StreamPlan& stream, JobIndex job, Instant now);
+  Decision decide_demand(std::uint32_t executor, Instant now);
+  bool start_demand_job(std::uint32_t executor, Instant now, Decision& decision);
+  void release_demand(std::uint32_t executor, Instant now);
+  Instant earliest_release(std::uint32_t executor, Instant now) const;
+  bool is_clear(std::uint32_t executor) const;
+  void interval_ended(std::uint32_t executor);
+  void watch_demand(std::uint32_t executor, Instant now);
+  void give_up(JobIndex job, Instant now);
+  void lose(std::uint32_t executor, const FrameName& frame);
+  void leave_demand(StreamPlan& stream, Instant now);
+  bool may_join(std::uint32_t executor, const DemandChoice& choice, Instant now);
+  bool adopt_demand(Instant now);
+  void hold(std::optional<HeldJoin::Fit> fit, Instant now);
+  bool is_held(Instant now);
+  bool any_departed() const;
+  std::optional<Duration> held_allowance(std::uint32_t executor) const;
+  void snapshot_demand(std::uint32_t executor);
+  std::int64_t utilisation_ppm(CategoryIndex category, Duration period) const;
+  void retest_ready(Instant now);
+
   // Planning.
   PlannedStream planned_stream(const Task& task, std::uint64_t next, Instant now) const;
   void ask(StreamPlan& stream);
@@ -161,7 +211,10 @@ class LaxityPolicy final : public Policy {
   void set_displaced(StreamPlan& stream, bool value);
   void snapshot(std::uint32_t executor, Instant now);
   bool adopt(Instant now);
+  std::optional<std::uint64_t> ask_for_admission(Instant now);
+  std::optional<std::uint64_t> ask_for_extension(Instant now);
   void admission_ready(Instant now);
+  void refuse(StreamPlan& stream, AnswerTask refusal);
   void extension_ready(Instant now);
   AnswerTask verdict(const StreamPlan& stream) const;
   void announce(const AnswerTask& answer);
@@ -181,6 +234,7 @@ class LaxityPolicy final : public Policy {
   UrgencyQueue gap_;                                         // what has a deadline and no place in a plan
   UrgencyQueue best_effort_;                                 // what has none
   std::int64_t gap_credit_ = 0;  // of best effort: time that it may still have before optional stages, × 100
+  DemandDispatch dispatch_;
   std::vector<StreamPlan> streams_;
   std::vector<ExecutorPlan> executors_;
   std::vector<Place> places_;    // by job slot
@@ -196,6 +250,9 @@ class LaxityPolicy final : public Policy {
   bool times_are_new_ = true;  // the workshop has older ones
   int tries_ = 0;
   std::optional<TaskId> candidate_;
+  std::optional<HeldJoin> held_;
+  Instant asked_at_;  // when the snapshot was taken
+  std::uint64_t join_count_ = 0;
   std::optional<Instant> fired_at_;
   std::optional<PlanWorkshop> work_;
 };

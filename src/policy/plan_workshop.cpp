@@ -3,10 +3,13 @@
 #include <algorithm>
 
 #include "analysis/offer_grid.h"
+#include "analysis/phase_tracker.h"
 #include "analysis/stream_share.h"
 
 namespace laxity {
 namespace {
+
+constexpr std::uint64_t kHashPrime = 1099511628211u;
 
 bool is_endless(const PlannedStream& stream) { return !stream.end; }
 
@@ -14,9 +17,9 @@ bool is_endless(const PlannedStream& stream) { return !stream.end; }
 
 PlanWorkshop::PlanWorkshop(std::size_t frames_max, std::size_t streams_max, std::size_t executor_count,
                            std::size_t categories_max)
-    : frames_max_(frames_max), maker_(frames_max, categories_max), plan_(frames_max) {
+    : frames_max_(frames_max), maker_(frames_max, categories_max), plan_(frames_max), demand_(streams_max) {
   for (std::size_t e = 0; e < executor_count; ++e) {
-    snapshots.emplace_back(frames_max);
+    snapshots.emplace_back(frames_max, streams_max);
     snapshots.back().streams.reserve(streams_max + 1);
   }
   planned_.reserve(streams_max + 1);
@@ -26,8 +29,24 @@ std::uint64_t PlanWorkshop::compute(std::uint64_t node_budget) {
   evidence_ = {};
   deadline_offer_.reset();
   period_offer_.reset();
-  found_ = question == Question::kExtend ? try_plan(snapshots[executor], std::nullopt, node_budget)
-                                         : admit(node_budget);
+  rests_on_demand_ = false;
+  switch (question) {
+    case Question::kAdmit:
+      found_ = admit(node_budget);
+      break;
+    case Question::kExtend:
+      found_ = try_plan(snapshots[executor], std::nullopt, node_budget);
+      break;
+    case Question::kRetest:
+      allowance_ = demand_.retest(times, snapshots[executor].demand);
+      found_ = true;
+      return static_cast<std::uint64_t>(allowance_.count()) * kHashPrime ^ demand_.lost().size();
+  }
+  if (found_ && rests_on_demand_) {
+    const auto window = static_cast<std::uint64_t>(demand_choice_.window.count());
+    return (window * kHashPrime ^ demand_choice_.group) * kHashPrime ^
+           static_cast<std::uint64_t>(demand_choice_.allowance.count());
+  }
   if (found_) return plan_.hash();
   return evidence_.frame ? evidence_.frame->number + 1 : 1;
 }
@@ -43,19 +62,29 @@ bool PlanWorkshop::admit(std::uint64_t node_budget) {
     std::optional<std::uint32_t> next;
     for (std::uint32_t e = 0; e < snapshots.size(); ++e) {
       if (!snapshots[e].is_usable || (tried && !comes_after(*tried, e))) continue;
+      if (needs_demand && !takes_demand(snapshots[e])) continue;
       if (!next || comes_after(e, *next)) next = e;
     }
     if (!next) break;
     tried = next;
     executor = *next;
-    if (try_plan(snapshots[*next], candidate, node_budget)) return true;
+    if (try_admission(snapshots[*next], node_budget)) return true;
   }
+  if (!tried) rests_on_demand_ = needs_demand;
   if (tried && wants_offers) {
     const PlanEvidence evidence = evidence_;
     find_offers(snapshots[*tried]);
     evidence_ = evidence;
   }
   return false;
+}
+
+bool PlanWorkshop::try_admission(const Snapshot& snapshot, std::uint64_t node_budget) {
+  rests_on_demand_ = takes_demand(snapshot);
+  if (!rests_on_demand_) return try_plan(snapshot, candidate, node_budget);
+  const auto choice = demand_.admit(times, snapshot.demand, demand_candidate);
+  if (choice) demand_choice_ = *choice;
+  return choice.has_value();
 }
 
 // Finite streams are planned to their last frame, as long as half of the plan has room for it: a proof for
@@ -115,32 +144,38 @@ bool PlanWorkshop::try_plan_until(const Snapshot& from, const std::optional<Plan
 }
 
 void PlanWorkshop::find_offers(const Snapshot& from) {
-  const PlannedStream asked = *candidate;
-  deadline_offer_ = least_deadline(from, asked);
-  period_offer_ = least_period(from, asked);
+  deadline_offer_ = least_deadline(from);
+  period_offer_ = least_period(from);
 }
 
-std::optional<Duration> PlanWorkshop::least_deadline(const Snapshot& from, const PlannedStream& asked) {
-  const auto steps = least_admitted_steps(
-      [&](std::int64_t tried_steps) {
-        PlannedStream tried = asked;
-        tried.deadline += tried_steps * kOfferDeadlineStep;
-        return try_plan(from, tried, 0);
-      },
-      offer_deadline_steps_max(asked.deadline, asked.phase.period));
-  return steps ? std::optional(asked.deadline + *steps * kOfferDeadlineStep) : std::nullopt;
+bool PlanWorkshop::is_admitted(const Snapshot& from, Duration more_deadline, Duration more_period) {
+  if (takes_demand(from)) {
+    DemandCandidate tried = demand_candidate;
+    tried.contract.relative_deadline += more_deadline;
+    const Duration period = candidate->phase.period + more_period;
+    tried.contract.min_inter_arrival = is_endless(*candidate) ? PhaseTracker::least_period(period) : period;
+    return demand_.admits(times, from.demand, tried);
+  }
+  PlannedStream tried = *candidate;
+  tried.deadline += more_deadline;
+  tried.phase.period += more_period;
+  return try_plan(from, tried, 0);
 }
 
-std::optional<Duration> PlanWorkshop::least_period(const Snapshot& from, const PlannedStream& asked) {
-  const Duration step = std::max<Duration>(asked.phase.period / kOfferPeriodSteps, 1ns);
+std::optional<Duration> PlanWorkshop::least_deadline(const Snapshot& from) {
   const auto steps = least_admitted_steps(
-      [&](std::int64_t tried_steps) {
-        PlannedStream tried = asked;
-        tried.phase.period += tried_steps * step;
-        return try_plan(from, tried, 0);
-      },
+      [&](std::int64_t tried) { return is_admitted(from, tried * kOfferDeadlineStep, Duration::zero()); },
+      offer_deadline_steps_max(candidate->deadline, candidate->phase.period));
+  return steps ? std::optional(candidate->deadline + *steps * kOfferDeadlineStep) : std::nullopt;
+}
+
+std::optional<Duration> PlanWorkshop::least_period(const Snapshot& from) {
+  const Duration asked = candidate->phase.period;
+  const Duration step = std::max<Duration>(asked / kOfferPeriodSteps, 1ns);
+  const auto steps = least_admitted_steps(
+      [&](std::int64_t tried) { return is_admitted(from, Duration::zero(), tried * step); },
       kOfferPeriodStepsMax);
-  return steps ? std::optional(asked.phase.period + *steps * step) : std::nullopt;
+  return steps ? std::optional(asked + *steps * step) : std::nullopt;
 }
 
 }  // namespace laxity

@@ -48,12 +48,21 @@ struct Decision {
 };
 
 class BatchTimes;
+class DemandSet;
 class Plan;
 
 /// What a policy that follows plans shows of them, read only. Belongs to the policy, and changes with it.
 struct PlanView {
   const Plan* plan = nullptr;         ///< Its frames name streams by their slot (Books::stream_slot).
   const BatchTimes* times = nullptr;  ///< What its batches are charged.
+};
+
+/// What an executor has promised by the demand test, read only. Belongs to the policy, and changes with it.
+struct DemandView {
+  const DemandSet* set = nullptr;  ///< Names streams by their slot. Job deadlines are those jobs are given.
+  const BatchTimes* times = nullptr;  ///< What its batches are charged.
+  Duration overhead{};   ///< By which the test counts a job's deadline shorter: its release may be so late.
+  Duration allowance{};  ///< Other work may keep a job waiting so long.
 };
 
 class Policy {
@@ -110,6 +119,9 @@ class Policy {
   /// The first frame, `next` or later, of which nothing was said yet: from there on an endless stream whose
   /// clock drifts gets another phase.
   virtual std::uint64_t first_unpromised(TaskId, std::uint64_t next) const { return next; }
+  /// True: the r of two frames of an endless stream, k apart, must never be nearer to each other than k times
+  /// PhaseTracker::least_period, whatever its clock does: then its phase moves by steps that keep this.
+  virtual bool counts_every_interval(TaskId) const { return false; }
   /// It got one: see `Books::stream(task)->phase`.
   virtual void task_reanchored(TaskId, Instant /*now*/) {}
   /// The stream has left; called while it is still in the books, and also for one not answered yet.
@@ -120,6 +132,8 @@ class Policy {
   /// The plan that is followed on `executor`. None: the policy follows no plans. For state pages and
   /// pictures.
   virtual std::optional<PlanView> plan(ExecutorId /*executor*/) const { return std::nullopt; }
+  /// None: the executor has promised nothing by the demand test.
+  virtual std::optional<DemandView> demand(ExecutorId /*executor*/) const { return std::nullopt; }
 
   // Planning beside the scheduler. At most one computation is outstanding.
   /// Asked after each event when none is outstanding: a node budget if a plan is wanted now. The policy takes

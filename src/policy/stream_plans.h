@@ -1,4 +1,4 @@
-// What a policy that follows plans knows of each stream: where its frames are planned, and which have come.
+// What the policy `laxity` knows of each stream: where its frames are planned, and which have come.
 #pragma once
 
 #include <array>
@@ -21,8 +21,9 @@ struct StreamPlan {
     kAsked,        ///< Waits for a plan that holds it, for the first time or again.
     kProvisional,  ///< Planned at a phase that was assumed; frame 0 will fix the real one.
     kPlanned,
+    kDemand,  ///< Promised by the demand test.
   };
-  /// A frame that has come and is in the plan, but has not been started.
+  /// A frame that has come and is in the plan, or waits for its job, but has not been started.
   struct Arrived {
     std::uint64_t number = 0;
     JobIndex job = kNoIndex;
@@ -39,8 +40,9 @@ struct StreamPlan {
   std::optional<Instant> given_up_from;  ///< r of the first of them, until they are told.
   bool is_displaced = false;             ///< Promised once, in no plan, and not asked for at present.
   std::uint32_t executor = 0;
-  PlannedStream planned;          ///< `next`: one past the last frame in the plan.
-  std::uint64_t next_wanted = 0;  ///< First frame that the next plan may promise: earlier ones have come.
+  std::uint32_t demand_group = 0;  ///< kDemand: of that executor's set.
+  PlannedStream planned;           ///< `next`: one past the last frame in the plan.
+  std::uint64_t next_wanted = 0;   ///< First frame that the next plan may promise: earlier ones have come.
   std::array<Arrived, kArrivedMax> arrived;
 
   bool is_in_plan() const noexcept { return state == State::kProvisional || state == State::kPlanned; }

@@ -68,7 +68,7 @@ class Scheduler::State {
   void answer_task(const AnswerTask& answer);
   std::optional<Reason> refusal(Job& job);
   void watch_drift(CategoryId category, std::uint32_t batch_size, Duration excess);
-  void reanchor(TaskId task, const PhaseTracker::Move& move);
+  void reanchor(TaskId task, PhaseTracker::Move move);
   void make_ready(JobIndex i);
   void leave_waiting(JobIndex i);
   void settle(JobIndex i, Outcome outcome, Reason reason);
@@ -156,9 +156,13 @@ std::optional<Reason> Scheduler::State::refusal(Job& job) {
 }
 
 // Frames that were promised keep their r; the clock drifts on until the first that was not.
-void Scheduler::State::reanchor(TaskId task, const PhaseTracker::Move& move) {
+void Scheduler::State::reanchor(TaskId task, PhaseTracker::Move move) {
   StreamEntry& stream = *books.stream_entry(task);
   const std::uint64_t from = std::max(stream.next_frame, policy->first_unpromised(task, stream.next_frame));
+  if (policy->counts_every_interval(task)) {
+    const Duration period = stream.phase.period_at(stream.next_frame);
+    move = PhaseTracker::spread(move, stream.task.min_inter_arrival, period);
+  }
   const auto until_then = static_cast<std::int64_t>(from - stream.next_frame);
   stream.phase.move(from, move.by + until_then * move.per_frame, move.per_frame);
   stream.tracker.restart();

@@ -22,10 +22,12 @@ struct Watched {
   StreamEntry stream;
   std::uint64_t promised_and_missed = 0;
   std::uint64_t losses = 0;
+  Duration least_interval = Duration::max();  // between r of two frames that follow each other
 };
 
 /// Two minutes of frames that come up to 1 ms after their time by a clock that is `ppm` slow.
-Watched run(const std::string& policy, std::int64_t ppm, bool is_endless) {
+Watched run(const std::string& policy, std::int64_t ppm, bool is_endless,
+            Guarantee guarantee = Guarantee::kNone) {
   SystemModel system = toy_system({{{4ms}}, {{5ms}}});
   system.limits.plan_frames_max = 1000;
   TinyDriver driver(system, make_policy(policy, {}).value());
@@ -35,19 +37,25 @@ Watched run(const std::string& policy, std::int64_t ppm, bool is_endless) {
   task.release_jitter_max = kJitter;
   task.relative_deadline = 18ms;
   task.first_release = at(500ms);
+  task.guarantee = guarantee;
   if (!is_endless) task.frame_count = kFrames;
   driver.post(at(0ms), TaskSubmitted{task});
   driver.post(at(kFrames * kPeriod + 2s), TaskRemoved{task.id});
   Watched outcome;
   Rng rng(5);
   std::vector<bool> is_late;
+  std::optional<Instant> last_release;
   driver.on_event = [&](Instant, const Event& event) {
     if (std::holds_alternative<TaskRemoved>(event))
       outcome.stream = *driver.scheduler.books().stream(task.id);
     const auto* released = std::get_if<JobReleased>(&event);
     if (released == nullptr || !released->job.task) return;
     const StreamEntry& stream = *driver.scheduler.books().stream(task.id);
-    is_late.push_back(stream.is_late(*released->job.frame, driver.now));
+    const std::uint64_t k = *released->job.frame;
+    is_late.push_back(stream.is_late(k, driver.now));
+    if (last_release)
+      outcome.least_interval = std::min(outcome.least_interval, stream.release(k) - *last_release);
+    last_release = stream.release(k);
   };
   for (std::int64_t k = 0; k < kFrames; ++k) {
     const Duration nominal = k * kPeriod;
@@ -90,6 +98,20 @@ TEST(StreamClock, EndlessStreamsAreFollowed) {
         EXPECT_EQ(outcome.promised_and_missed, 0u) << ppm;
       }
     }
+  }
+}
+
+// What the demand test counted stays true: the phase moves earlier by small steps only.
+TEST(StreamClock, StreamsOfTheDemandTestAreFollowedGently) {
+  for (const std::int64_t ppm : {-1000, -200, 50, 200, 1000}) {
+    const Watched outcome = run("laxity", ppm, true, Guarantee::kDemand);
+    EXPECT_EQ(outcome.stream.frames, static_cast<std::uint64_t>(kFrames)) << ppm;
+    EXPECT_LT(outcome.stream.late, 250u) << ppm;
+    EXPECT_EQ(outcome.stream.too_fast, 0u) << ppm;
+    EXPECT_GE(outcome.stream.reanchored, 1u) << ppm;
+    EXPECT_EQ(outcome.losses, 0u) << ppm;
+    EXPECT_EQ(outcome.promised_and_missed, 0u) << ppm;
+    EXPECT_GE(outcome.least_interval, PhaseTracker::least_period(kPeriod)) << ppm;
   }
 }
 

@@ -66,6 +66,7 @@ Task contract(const TaskSpec& spec, const ResolvedTask& resolved, TaskId id, Dur
   if (spec.arrival == Arrival::kPeriodic) task.first_release = first_release(spec) + ingress;
   if (spec.frames) task.frame_count = resolved.frame_count;
   task.miss_rate_bound_ppm = spec.miss_rate_bound_ppm;
+  task.guarantee = spec.guarantee;
   return task;
 }
 

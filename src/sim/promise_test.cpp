@@ -21,7 +21,7 @@ std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
 std::uint64_t seed_count() { return from_environment("LAXITY_PROMISE_SEEDS", 2000); }
 
 TEST(Promises, NoPromisedFrameIsMissed) {
-  std::uint64_t promised = 0;
+  std::uint64_t promised = 0, by_demand = 0, by_both = 0;
   const std::uint64_t first_seed = from_environment("LAXITY_PROMISE_FIRST_SEED", 1);
   for (std::uint64_t seed = first_seed; seed < first_seed + seed_count(); ++seed) {
     const SwarmCase made = promise_case(seed);
@@ -30,9 +30,21 @@ TEST(Promises, NoPromisedFrameIsMissed) {
     ASSERT_TRUE(output) << output.error().message;
     const std::string broken = broken_promise(made, *output);
     ASSERT_TRUE(broken.empty()) << "seed " << seed << ": " << broken;
-    for (const Promise& promise : output->promises) promised += promise.guarantee != Guarantee::kNone;
+    std::uint64_t demands = 0, plans = 0;
+    for (const Promise& promise : output->promises) {
+      demands += promise.guarantee == Guarantee::kDemand;
+      plans += promise.guarantee == Guarantee::kPlan || promise.guarantee == Guarantee::kPlanRolling;
+    }
+    promised += demands + plans;
+    by_demand += demands;
+    by_both += demands > 0 && plans > 0;
   }
   EXPECT_GT(promised, seed_count());
+  EXPECT_GT(by_demand, seed_count() / 2);
+  EXPECT_GT(by_both, seed_count() / 20);
+  std::printf("%llu streams promised, %llu of them by the demand test; %llu cases with both kinds\n",
+              static_cast<unsigned long long>(promised), static_cast<unsigned long long>(by_demand),
+              static_cast<unsigned long long>(by_both));
 }
 
 // Streams that never end are promised as far as a plan that rolls on reaches. It may run out: that is told

@@ -43,6 +43,11 @@ constexpr std::array<std::pair<std::string_view, OnRefusal>, 3> kRefusals = {
     {{"skip", OnRefusal::kSkip},
      {"take-offer", OnRefusal::kTakeOffer},
      {"best-effort", OnRefusal::kBestEffort}}};
+constexpr std::array<std::pair<std::string_view, Guarantee>, 4> kGuarantees = {
+    {{"nominal", Guarantee::kNominal},
+     {"plan-rolling", Guarantee::kPlanRolling},
+     {"plan", Guarantee::kPlan},
+     {"demand", Guarantee::kDemand}}};
 constexpr std::array<std::pair<std::string_view, JobKind>, 3> kKinds = {
     {{"firm", JobKind::kFirm}, {"soft", JobKind::kSoft}, {"best-effort", JobKind::kBestEffort}}};
 
@@ -288,9 +293,11 @@ class Reader {
   void read_admission(TomlTable& table, TaskSpec& task) {
     const auto admission = table.string("admission");
     task.on_refusal = word(table, "on_refusal", kRefusals).value_or(OnRefusal::kSkip);
+    task.guarantee = word(table, "guarantee", kGuarantees).value_or(Guarantee::kNone);
     if (!admission || *admission == "request") {
-      if (table.has("on_refusal"))
-        table.complain("on_refusal", "expected only with admission = \"stream\", found without");
+      for (const char* key : {"guarantee", "on_refusal"}) {
+        if (table.has(key)) table.complain(key, "expected only with admission = \"stream\", found without");
+      }
       return;
     }
     if (*admission != "stream") {

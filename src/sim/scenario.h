@@ -14,6 +14,7 @@
 #include "base/time.h"
 #include "core/job.h"
 #include "core/system_model.h"
+#include "core/task.h"
 #include "sim/text_scenario.h"
 
 namespace laxity {
@@ -59,6 +60,7 @@ struct TaskSpec {
   std::optional<std::uint64_t> frames;  ///< At most so many jobs; a stream without says that it is endless.
   std::string input = "random";         ///< A named sample set, a folder of pictures, or "random" tensors.
   bool asks_stream = false;             ///< Asks for its contract first; else each frame stands on its own.
+  Guarantee guarantee = Guarantee::kNone;  ///< Of a stream: the least that is good enough.
   OnRefusal on_refusal = OnRefusal::kSkip;
   Duration start{};
 

@@ -387,7 +387,7 @@ bool Workload::due(Instant now, std::uint32_t token, Event& event) {
     case Due::Kind::kSubmit:
       return submit(due.index, event);
     case Due::Kind::kRemove:
-      if (tasks_[due.index].verdict.answer != TaskAnswer::kAdmitted) return false;
+      if (tasks_[due.index].verdict.answer == TaskAnswer::kRefused) return false;  // else also one unanswered
       if (now < tasks_[due.index].leaves_at) return false;  // its contract has changed since
       give_back_reserve(due.index);
       event.emplace<TaskRemoved>(TaskRemoved{static_cast<TaskId>(due.index)});

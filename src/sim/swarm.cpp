@@ -49,6 +49,7 @@ class Draw {
     made.options.execution.mode = chance(50) ? ExecutionMode::kPlanned : ExecutionMode::kUniform;
     made.options.execution.slows_after_idle = false;
     system.table.overheads.wake_p99 = made.options.wake;
+    if (chance(60)) ask_for_demand(made.scenario);
     return made;
   }
 
@@ -84,6 +85,7 @@ class Draw {
       stream.start = time(0ns, duration / 4);
       made.scenario.tasks.push_back(stream);
     }
+    if (chance(50)) ask_for_demand(made.scenario);
     return made;
   }
 
@@ -99,10 +101,21 @@ class Draw {
     faults(made.scenario);
     policy(made);
     options(made.options);
+    if (chance(30)) ask_for_demand(made.scenario);
     return made;
   }
 
  private:
+  /// Some of the streams want a proof for ever; often all, so that executors that rest on it fill up.
+  void ask_for_demand(Scenario& scenario) {
+    const std::uint64_t share = chance(50) ? 100 : 40;
+    for (TaskSpec& task : scenario.tasks) {
+      if (!task.asks_stream || !chance(share)) continue;
+      task.guarantee = Guarantee::kDemand;
+      if (task.period >= 2ms && chance(30)) task.frames.reset();  // endless: it leaves, for all that
+    }
+  }
+
   std::int64_t number(std::int64_t low, std::int64_t high) { return rng_.uniform(low, high); }
   Duration time(Duration low, Duration high) { return Duration(number(low.count(), high.count())); }
   bool chance(std::uint64_t percent) { return rng_.chance(percent, 100); }

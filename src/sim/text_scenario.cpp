@@ -453,7 +453,10 @@ void Parser::read_stream(const Words& words) {
   const std::int64_t frames = arguments.integer("frames", 1, 10'000).value_or(1);
   const auto kind_text = arguments.value("kind");
   const bool is_endless = arguments.flag("endless");
+  const auto guarantee = arguments.value("guarantee");
   arguments.finish();
+  if (guarantee && *guarantee != name(Guarantee::kDemand))
+    return complain("guarantee=: expected demand, found '" + std::string(*guarantee) + "'");
   if (!model_name || !period || !deadline) return complain("expected model=, T= and D= in a stream");
   const auto model = find_model(*model_name);
   const auto kind = kind_text ? kind_of(*kind_text) : JobKind::kFirm;
@@ -474,6 +477,7 @@ void Parser::read_stream(const Words& words) {
   task.relative_deadline = *deadline;
   task.first_release = Instant::from_start(first);
   if (!is_endless) task.frame_count = static_cast<std::uint64_t>(frames);
+  if (guarantee) task.guarantee = Guarantee::kDemand;
   scenario_.task_names.emplace_back(words[1]);
   for (std::int64_t frame = 0; frame < frames; ++frame) {
     TextJob made;
@@ -711,6 +715,16 @@ class Script final : public World {
     const Job& job = scenario_.jobs[slots_[slot(id)].job].job;
     return scenario_.system.catalog.stage_count(job.model, job.variant);
   }
+  /// Of a refusal by the demand test: the t at which it failed, because of whom, and what would have passed.
+  std::string evidence(const AnswerTask& c, Instant now) const {
+    std::string words;
+    if (c.reason != Reason::kAdmissionDemand) return words;
+    if (c.failing_at) words += " t=" + text_of(*c.failing_at - now);
+    if (c.failing_task) words += " for=" + scenario_.task_names.at(index(*c.failing_task));
+    if (c.deadline_offer) words += " D=" + text_of(*c.deadline_offer);
+    if (c.period_offer) words += " T=" + text_of(*c.period_offer);
+    return words;
+  }
   void say(Instant now, std::string words) { decisions_.push_back({now, std::move(words), {}}); }
   static std::string on(ExecutorId executor) { return " on " + std::to_string(index(executor)); }
 
@@ -724,7 +738,8 @@ class Script final : public World {
     } else if (is_lost_[index(c.task)]) {
       say(now, "promise " + task + " returned");
     } else {
-      say(now, c.admitted ? "admit " + task : "refuse " + task + " " + name(c.reason));
+      say(now, c.admitted ? "admit " + task + (c.guarantee == Guarantee::kDemand ? " demand" : "")
+                          : "refuse " + task + " " + name(c.reason) + evidence(c, now));
     }
     is_lost_[index(c.task)] = is_lost;
     is_refused_[index(c.task)] = !c.admitted;

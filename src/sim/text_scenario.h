@@ -24,6 +24,7 @@
 //         [encoded] [engine-fails] [undecodable]
 //         C: a network of its own that takes C; d: absolute, D: relative deadline; x: what it really takes
 //   stream S model=M T=T D=T [J=T] [r=T] [frames=N] [endless] [kind=…] [asks=T] [lag=T] [x=T]
+//         [guarantee=demand]
 //         asks for its contract at `asks`, or at r; frames S.0, S.1, … come at r + kT + lag, each takes x;
 //         endless: that is what the contract says; it leaves when the last one is due
 //   leave S at=T · cancel J at=T · lose EXECUTOR at=T · return EXECUTOR at=T · shutdown at=T

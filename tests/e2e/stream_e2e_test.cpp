@@ -151,6 +151,51 @@ TEST_F(StreamE2e, AFiniteStreamWithAStartIsPromisedForLifeAndEndsByItself) {
   EXPECT_EQ(state()["streams"]["ended"]["finished"], 1);
 }
 
+// An executor that rests on the demand test gives that guarantee to whoever asks for less, too.
+TEST_F(StreamE2e, AProofForEverIsGivenToWhoAsks) {
+  start();
+  HttpClient c = client();
+  json contract = {{"model", "a"},
+                   {"period_ms", 200},
+                   {"jitter_ms", 100},
+                   {"deadline_ms", 30000},
+                   {"guarantee", "demand"}};
+  const json verdict = admit(c, contract.dump());
+  const std::string name = verdict["stream"];
+  EXPECT_EQ(verdict["guarantee"], "demand");
+  EXPECT_EQ(verdict["guaranteed_until_ms"], nullptr);
+  EXPECT_EQ(verdict["provisional"], false) << "it holds for any phase";
+  EXPECT_EQ(verdict["contract"]["guarantee"], "demand");
+  contract.erase("guarantee");
+  EXPECT_EQ(admit(c, contract.dump())["guarantee"], "demand");
+  for (int number = 0; number < 2; ++number) {
+    const auto reply = c.exchange(frame(41, name));
+    ASSERT_TRUE(reply);
+    ASSERT_EQ(reply->status, 200) << reply->body;
+    EXPECT_EQ(json::parse(reply->body)["parameters"]["outcome"], "on_time");
+  }
+  EXPECT_EQ(page(c, name)["guarantee"], "demand");
+  EXPECT_EQ(page(c, name)["lost"], nullptr);
+}
+
+// The execution time is 10 ms: what the demand test refuses says so, and what would do.
+TEST_F(StreamE2e, TheDemandTestMakesOffersToo) {
+  start(nullptr, 1, 64, 10ms);
+  HttpClient c = client();
+  json contract = {
+      {"model", "a"}, {"period_ms", 1000}, {"jitter_ms", 0}, {"deadline_ms", 5}, {"guarantee", "demand"}};
+  const auto refused = c.exchange(ask(contract.dump()));
+  ASSERT_TRUE(refused);
+  ASSERT_EQ(refused->status, 503) << refused->body;
+  const json body = json::parse(refused->body);
+  EXPECT_EQ(body["reason"], "admission_demand");
+  EXPECT_EQ(body["failing_stream"], "asked");
+  ASSERT_FALSE(body["would_admit"].empty()) << body;
+  EXPECT_GE(body["would_admit"][0]["deadline_ms"], 10);
+  contract.update(body["would_admit"][0]);
+  EXPECT_EQ(admit(c, contract.dump())["guarantee"], "demand");
+}
+
 // Its frames begin only later, so there is time to ask twice.
 TEST_F(StreamE2e, ARefusalMakesAnOfferThatIsKept) {
   start(nullptr, 1, 64, 10ms);
