@@ -355,7 +355,7 @@ TEST_F(StreamE2e, ASilentStreamEndsAndMayComeBack) {
   config.stream_idle_min = 40ms;
   start("edf");
   HttpClient c = client();
-  const std::string contract = R"({"model":"a","period_ms":1,"jitter_ms":1,"deadline_ms":60000})";
+  const std::string contract = R"({"model":"a","period_ms":1,"jitter_ms":1,"deadline_ms":60000,"frames":30})";
   std::set<std::string> names;
   for (int round = 0; round < 3; ++round) {
     const std::string name = admit(c, contract)["stream"];
