@@ -95,6 +95,7 @@ Decision LaxityPolicy::decide_demand(std::uint32_t executor, Instant now) {
   d.runs_job = false;
   release_demand(executor, now);
   if (start_demand_job(executor, now, decision)) return decision;
+  announce_given_up(executor);
   interval_ended(executor);
   // The first job that can come now comes at `earliest`, and bears to wait B.
   const Instant earliest = d.set.empty() ? Instant::latest() : earliest_release(executor, now);
@@ -175,7 +176,7 @@ void LaxityPolicy::watch_demand(std::uint32_t executor, Instant now) {
   d.running.clear();
 }
 
-// The frame is served without its promise, and its stream is told.
+// The frame is served without its promise. Its stream is told: see announce_given_up.
 void LaxityPolicy::give_up(JobIndex job, Instant now) {
   const Job& frame = books_->entry(job).job;
   StreamPlan& stream = streams_[books_->stream_slot(*frame.task)];
@@ -188,7 +189,7 @@ void LaxityPolicy::give_up(JobIndex job, Instant now) {
 void LaxityPolicy::lose(std::uint32_t executor, const FrameName& frame) {
   StreamPlan& stream = streams_[frame.stream];
   if (stream.state != StreamPlan::State::kDemand || stream.executor != executor) return;  // it has left
-  announce_loss(stream, Reason::kAdmissionDemand, books_->stream(stream.id)->release(frame.number));
+  note_given_up(stream, books_->stream(stream.id)->release(frame.number));
   executors_[executor].demand.has_loss = true;
 }
 
@@ -201,6 +202,7 @@ void LaxityPolicy::leave_demand(StreamPlan& stream, Instant now) {
     to_gap(arrived.job, now);
     arrived.job = kNoIndex;
   }
+  stream.given_up_from.reset();
   executors_[stream.executor].demand.set.leave(slot_of(stream));
   is_stale_ = is_stale_ || is_planning_;
   stream.state = StreamPlan::State::kAsked;

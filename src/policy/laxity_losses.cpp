@@ -25,7 +25,14 @@ void LaxityPolicy::note_given_up(StreamPlan& stream, Instant release) {
 void LaxityPolicy::announce_given_up(std::uint32_t executor) {
   if (!std::exchange(executors_[executor].has_given_up, false)) return;
   for (StreamPlan& stream : streams_) {
-    if (!stream.is_in_plan() || stream.executor != executor || !stream.given_up_from) continue;
+    const bool is_demand = stream.state == StreamPlan::State::kDemand;
+    const bool is_here = (stream.is_in_plan() || is_demand) && stream.executor == executor;
+    if (!is_here || !stream.given_up_from) continue;
+    if (is_demand) {  // returns when its executor's busy interval has ended
+      announce_loss(stream, Reason::kAdmissionDemand, stream.given_up_from);
+      stream.given_up_from.reset();
+      continue;
+    }
     const bool passes = !stream.loss_is_announced || stream.returns_by_itself;
     announce_loss(stream, Reason::kAdmissionPlan, stream.given_up_from);
     stream.given_up_from.reset();
