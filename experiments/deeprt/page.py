@@ -312,6 +312,10 @@ def main():
              for name in ("laxity", "DeepRT")}
     facts.update(laxity_took=f"{taken['laxity']:,.0f}", deeprt_took=f"{taken['DeepRT']:,.0f}")
     facts.update(command=arguments.command, machine=arguments.machine, seconds=arguments.seconds)
+    ours = [column(s["own_admission"], "laxity") for s in results["comparison"]]
+    one_in = sum(c["frames"] for c in ours) / max(1, sum(c["missed"] for c in ours))
+    facts["laxity_one_in"] = f"{one_in:,.0f}"
+    facts["live_summary"] = live_section.summary(page.charts / "live.json")
     facts["decision_8"] = "[decision 8](../decisions/0008-slow-down-adds-up.md)"
     facts["early_batching"] = "[how](../analysis/deeprt.md)"
     off = {rule: [100 * (n[f"four_instances_{rule}_ms"] / n["four_instances_paper_ms"] - 1)

@@ -22,6 +22,11 @@ def colour(label, index):
     return OF_POLICY.get(label.split(" (")[0].split(",")[0], COLOURS[index % len(COLOURS)])
 
 
+def dashes(label):
+    """What is published is dashed."""
+    return label.endswith("paper")
+
+
 def nice_steps(low, high, count=6):
     span = (high - low) or 1.0
     step = 10 ** math.floor(math.log10(span / count))
@@ -54,8 +59,11 @@ class Chart:
             width = 30 + 6.2 * len(label)
             if x + width > WIDTH:
                 x, y = LEFT, y - 16
-            self.parts.append(f'<rect x="{x:.1f}" y="{y - 9}" width="10" height="10" '
-                              f'fill="{colour(label, i)}"/>')
+            if dashes(label):
+                self.line(x - 4, y - 4, x + 11, y - 4, colour(label, i), width=2, dash="6 3")
+            else:
+                self.parts.append(f'<rect x="{x:.1f}" y="{y - 9}" width="10" height="10" '
+                                  f'fill="{colour(label, i)}"/>')
             self.text(x + 14, y, label, anchor="start", size=11)
             x += width
 
@@ -67,11 +75,6 @@ class Chart:
         return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
                 f'font-family="sans-serif" fill="#222">\n'
                 f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>\n{body}\n</svg>\n')
-
-
-def dashes(label):
-    """What is published is dashed."""
-    return ' stroke-dasharray="6 4"' if label.endswith("paper") else ""
 
 
 def bars(title, groups, series, y_label, x_label=""):
@@ -134,8 +137,9 @@ def lines(title, series, x_label, y_label, log=False, x_max=None, y_max=None):
     for i, (label, pairs) in enumerate(series):
         kept = [(scale(x), scale(y)) for x, y in pairs if not log or (x > 0 and y > 0)]
         path = " ".join(f"{x_of(x):.1f},{y_of(y):.1f}" for x, y in kept if x_max is None or x <= x_high)
+        extra = ' stroke-dasharray="6 4"' if dashes(label) else ""
         chart.parts.append(f'<polyline points="{path}" fill="none" '
-                           f'stroke="{colour(label, i)}" stroke-width="2"{dashes(label)}/>')
+                           f'stroke="{colour(label, i)}" stroke-width="2"{extra}/>')
     chart.line(LEFT, HEIGHT - BOTTOM, WIDTH - RIGHT, HEIGHT - BOTTOM, colour="#444")
     chart.line(LEFT, TOP, LEFT, HEIGHT - BOTTOM, colour="#444")
     chart.legend([label for label, _ in series])
