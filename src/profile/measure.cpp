@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
-#include <ranges>
 
 #include "base/nearest.h"
 #include "base/rng.h"
@@ -26,8 +25,11 @@ constexpr std::size_t kSegmentSamplesMin = 5;  // a round
 constexpr std::size_t kSamplesMax = 2000;      // more tell nothing new
 constexpr std::size_t kIdleSamples = 12;
 constexpr int kOthersBetween = 4;
-constexpr int kIdleMs = 3;                // caches are cold and the core has gone to sleep
-constexpr std::size_t kWakeSamples = 25;  // a round
+constexpr int kWarmUps = 2;        // an engine plans its memory in the first run and takes it in the second
+constexpr int kWakeRounds = 6;     // threads are woken once in so many rounds
+constexpr Duration kAwake = 50ms;  // of work after that: a core that slept is slow at first
+constexpr int kIdleMs = 3;         // caches are cold and the core has gone to sleep
+constexpr std::size_t kWakeSamples = 150;  // each time
 constexpr std::size_t kSendSamples = 900;
 constexpr std::size_t kReplySize = 512;  // an answer with its head
 
@@ -236,6 +238,15 @@ class Others {
     }
   }
 
+  /// All of them, by turns.
+  Status run_for(Duration time) {
+    for (const Instant end = profile_clock_now() + time; !lone_.empty() && profile_clock_now() < end;) {
+      if (auto one = time_batch(*lone_[next_]); !one) return one.error();
+      next_ = (next_ + 1) % lone_.size();
+    }
+    return Unit{};
+  }
+
   /// The next few that are not of `point`'s stage, by turns.
   Status run_before(const Point& point) {
     int ran = 0;
@@ -254,9 +265,9 @@ class Others {
   std::size_t next_ = 0;
 };
 
-/// Fills one point for `slice`; the first run ever is a warm-up and not counted.
+/// Fills one point for `slice`; the first runs ever are warm-ups and not counted.
 Status sample_point(Point& point, Others& others, Duration slice) {
-  if (point.samples.empty()) {
+  for (int warm_up = 0; point.samples.empty() && warm_up < kWarmUps; ++warm_up) {
     if (auto warm = time_batch(point); !warm) return warm.error();
   }
   const Instant end = profile_clock_now() + slice;
@@ -318,16 +329,29 @@ Result<Profile> measure(const Repository& repository, Engine& engine, const Mach
       budget / (kRounds * std::max<std::int64_t>(1, static_cast<std::int64_t>(points.size())));
   std::vector<std::unique_ptr<Segments>> segments;
   for (const LoadedModel* model : *models) segments.push_back(std::make_unique<Segments>(*model, options));
-  const std::uint64_t total = kRounds * (points.size() + 1) + 1;
+  const std::uint64_t total = kRounds * points.size() + kRounds / kWakeRounds + 1;
   std::uint64_t done = 0;
   Others others(points);
   std::vector<Duration> wakes, hand_overs, answers;
   for (int round = 0; round < kRounds; ++round) {
     const bool is_last = round + 1 == kRounds;
+    if (round % kWakeRounds == 0) {
+      progress(done++, total, "waking threads");
+      sample_wake(options.network_core, options.core, kWakeSamples, wakes);
+      sample_wake(options.core, options.core, kWakeSamples / 5, hand_overs);
+      sample_wake(options.core, options.network_core, kWakeSamples, answers);
+    }
     {
       const Pinned pinned(options.core);
-      // Largest batch first: the engine's memory then grows once, not again for every size.
-      for (Point& point : std::views::reverse(points)) {
+      if (round % kWakeRounds == 0) {
+        if (Status status = others.run_for(std::min<Duration>(kAwake, budget / kRounds)); !status)
+          return status.error();
+      }
+      // Largest batch first: the engine's memory then grows once, not again for every size. Later rounds
+      // begin elsewhere, so that no point always follows the pause.
+      const std::size_t first = points.size() * static_cast<std::size_t>(round) / kRounds;
+      for (std::size_t i = 0; i < points.size(); ++i) {
+        Point& point = points[points.size() - 1 - (first + i) % points.size()];
         progress(done++, total,
                  point.model->name + "/" + point.variant->name + "/" + std::to_string(point.stage) +
                      " batch " + std::to_string(point.batch_size));
@@ -339,10 +363,6 @@ Result<Profile> measure(const Repository& repository, Engine& engine, const Mach
         if (Status status = of_model->sample(slice); !status) return status.error();
       }
     }
-    progress(done++, total, "waking threads");
-    sample_wake(options.network_core, options.core, kWakeSamples, wakes);
-    sample_wake(options.core, options.core, kWakeSamples / 5, hand_overs);
-    sample_wake(options.core, options.network_core, kWakeSamples, answers);
   }
   progress(done++, total, "sending answers");
   const Percentiles wake = percentiles(std::move(wakes));

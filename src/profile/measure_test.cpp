@@ -145,11 +145,12 @@ TEST_F(Measure, ItsTableIsCompleteAndSurvivesTheFile) {
 TEST_F(Measure, OtherStagesRunBetweenTwoMeasuredBatches) {
   ASSERT_TRUE(measure_all());
   std::size_t large_count = 0;
-  std::set<std::string> warm;
+  std::multiset<std::string> warm;
   for (std::size_t i = 2; i < engine->runs.size(); ++i) {
     const std::string& run = engine->runs[i];
-    if (!run.ends_with(":6")) continue;     // only measured, never run between
-    if (warm.insert(run).second) continue;  // the first time is not measured
+    if (!run.ends_with(":6")) continue;  // only measured, never run between
+    warm.insert(run);
+    if (warm.count(run) <= 2) continue;  // the first two times are not measured
     ++large_count;
     const std::string stage = run.substr(0, run.find(':'));
     for (std::size_t back = 1; back <= 2; ++back) EXPECT_FALSE(engine->runs[i - back].starts_with(stage));
