@@ -149,9 +149,10 @@ void make_endless(SwarmCase& made, std::size_t plan_frames_max) {
 // A plan buffer that is too small for its streams ends before the next plan is there: that is told, too.
 TEST(Promises, TheEndOfASmallPlanIsAnnounced) {
   std::uint64_t losses = 0;
-  for (std::uint64_t seed = 1; seed <= 300; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 400; ++seed) {
     SwarmCase made = promise_case(seed);
     make_endless(made, 50 + seed);
+    for (TaskSpec& task : made.scenario.tasks) task.guarantee = Guarantee::kNone;  // all by plans
     made.policy_options = {{"horizon_us", 100'000}, {"lookahead_us", 50'000}};
     made.options.plan_delay_min = made.options.plan_delay_max = 80ms;
     const auto output =

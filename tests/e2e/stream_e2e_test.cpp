@@ -156,9 +156,9 @@ TEST_F(StreamE2e, AProofForEverIsGivenToWhoAsks) {
   start();
   HttpClient c = client();
   json contract = {{"model", "a"},
-                   {"period_ms", 200},
-                   {"jitter_ms", 100},
-                   {"deadline_ms", 30000},
+                   {"period_ms", 1000},
+                   {"jitter_ms", 900},
+                   {"deadline_ms", 10000},
                    {"guarantee", "demand"}};
   const json verdict = admit(c, contract.dump());
   const std::string name = verdict["stream"];
