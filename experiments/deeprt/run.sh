@@ -51,7 +51,8 @@ if [ -n "$data" ]; then
   shapes=(--shapes "$results.shapes")
 fi
 started=$SECONDS
-"$program" --scale "$scale" "${seeds[@]}" "${shapes[@]}" > "$results"
+"$program" --scale "$scale" "${seeds[@]}" "${shapes[@]}" > "$results.part"
+mv "$results.part" "$results"  # a run that is stopped leaves the last results
 took=$((SECONDS - started))
 if [ -n "$live" ]; then
   python3 experiments/deeprt/live.py --laxity "$build/bin/laxity" --out "$out/deeprt/live.json" \
