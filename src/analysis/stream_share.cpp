@@ -11,9 +11,11 @@ __extension__ using Wide = __int128;
 constexpr int kShareBits = 32;
 constexpr std::int64_t kWhole = std::int64_t{1} << kShareBits;
 
+// Finite streams keep their phase, and may end later than time can be counted: so no last r is computed.
 bool is_alive(const PlannedStream& stream, Instant at) {
-  if (stream.release(0) > at) return false;
-  return !stream.end || (*stream.end > 0 && stream.release(*stream.end - 1) >= at);
+  const Instant first = stream.release(0);
+  if (first > at) return false;
+  return !stream.end || static_cast<std::uint64_t>((at - first) / stream.phase.period) < *stream.end;
 }
 
 bool fits_at(const BatchTimes& times, const std::vector<PlannedStream>& streams, Instant at) {

@@ -40,6 +40,23 @@ TEST(StreamShare, OverlapsCount_NotStreamsThatCameAndWent) {
   EXPECT_TRUE(fits_in_the_long_run(times, {endless, early}, Instant::from_start(2s)));
 }
 
+TEST(StreamShare, LastFrameBeyondAllTime) {
+  BatchTimes times;
+  times.add_category({6ms});
+  const PlannedStream slow = stream(0ms, 24h, std::uint64_t{1} << 32), busy = stream(0ms, 10ms);
+  EXPECT_TRUE(fits_in_the_long_run(times, {slow, busy}, Instant::from_start(1h)));
+  EXPECT_FALSE(fits_in_the_long_run(times, {slow, busy, busy}, Instant::from_start(1h)));
+}
+
+// A finite stream is alive from its first r until its last one, and a period from there on.
+TEST(StreamShare, EndsOnePeriodAfterItsLastFrame) {
+  BatchTimes times;
+  times.add_category({6ms});
+  const PlannedStream one = stream(0ms, 10ms, 3), other = stream(0ms, 10ms);
+  EXPECT_FALSE(fits_in_the_long_run(times, {one, other}, Instant::from_start(29ms)));
+  EXPECT_TRUE(fits_in_the_long_run(times, {one, other}, Instant::from_start(30ms)));
+}
+
 TEST(StreamShare, ExactlyAllOfTheTimeFits) {
   BatchTimes times;
   times.add_category({5ms, 8ms});
