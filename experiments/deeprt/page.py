@@ -318,6 +318,10 @@ def main():
     facts["live_summary"] = live_section.summary(page.charts / "live.json")
     facts["decision_8"] = "[decision 8](../decisions/0008-slow-down-adds-up.md)"
     facts["early_batching"] = "[how](../analysis/deeprt.md)"
+    facts["plans_measured"] = "[plans](../analysis/plans.md#what-was-measured)"
+    facts["demand_measured"] = "[demand](../analysis/demand.md#what-was-measured)"
+    facts["deeprt_test"] = "[DeepRT's test](../analysis/deeprt.md)"
+    facts["benchmarks"] = "[benchmarks](../benchmarks.md)"
     off = {rule: [100 * (n[f"four_instances_{rule}_ms"] / n["four_instances_paper_ms"] - 1)
                   for n in results["device"]["networks"]] for rule in ("sum", "product")}
     facts["sum_error"] = f"within {max(map(abs, off['sum'])):.0f} %"
