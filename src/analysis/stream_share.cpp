@@ -1,7 +1,6 @@
 #include "analysis/stream_share.h"
 
 #include <algorithm>
-#include <limits>
 
 namespace laxity {
 namespace {
